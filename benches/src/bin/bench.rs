@@ -1,0 +1,293 @@
+//! `bench`: runs the servers in turn, prints the table of medians, ratios and budgets, and writes it as JSON.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use treekeeper_benches::comparison::Comparison;
+use treekeeper_benches::limit::echo::{self, EchoOptions};
+use treekeeper_benches::line::{LINES, named_or_all};
+use treekeeper_benches::machine::Machine;
+use treekeeper_benches::report::{json, text};
+use treekeeper_benches::scenario::Settings;
+use treekeeper_benches::server;
+use treekeeper_benches::server::products::Product;
+
+/// Measures treekeeper and Apache ZooKeeper side by side, and the limits of this machine beside them.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Internal>,
+    #[command(flatten)]
+    compare: Compare,
+}
+
+#[derive(Debug, Subcommand)]
+enum Internal {
+    /// Answer every request at once, without a server's work: the limit, started by the comparison itself
+    #[command(hide = true)]
+    Echo(EchoOptions),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Servers {
+    Zookeeper,
+    Treekeeper,
+    Both,
+    /// Only those of `--server-cmd`
+    None,
+}
+
+#[derive(Debug, Args)]
+struct Compare {
+    /// Which servers to run
+    #[arg(long, value_enum, default_value = "both")]
+    server: Servers,
+    /// A further server: NAME=COMMAND, in which {config}, {data}, {address} and {port} are filled in
+    #[arg(long, value_name = "NAME=COMMAND", value_parser = name_and_command)]
+    server_cmd: Vec<(String, String)>,
+    /// The treekeeper to measure [default: release/treekeeper in cargo's target folder]
+    #[arg(long, value_name = "PATH")]
+    treekeeper_binary: Option<PathBuf>,
+    /// Class path of Apache ZooKeeper [default: fetched once from Maven Central]
+    #[arg(long, value_name = "PATHS")]
+    zookeeper_class_path: Option<String>,
+    /// Heap of ZooKeeper's JVM; zkServer.sh gives it 1000
+    #[arg(long, default_value_t = 1000, value_name = "MB")]
+    zookeeper_heap: u32,
+    /// A line of zoo.cfg for every server
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Only these lines of the table, by name or its beginning; see --list
+    #[arg(long, value_name = "LINE")]
+    only: Vec<String>,
+    /// Print the names of the lines and end
+    #[arg(long)]
+    list: bool,
+    /// How often each server is started and measured [default: 5, or 1 with --quick]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Short and small, to see that everything runs; not to be trusted
+    #[arg(long)]
+    quick: bool,
+    /// How long each line is measured [default: 5, or 1 with --quick]
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
+    /// Load before each measurement [default: 2, or 1 with --quick]
+    #[arg(long, value_name = "N")]
+    warm_up_seconds: Option<u64>,
+    /// Load on each fresh server before the first measurement [default: 10, or 2 with --quick]
+    #[arg(long, value_name = "N")]
+    first_warm_up_seconds: Option<u64>,
+    /// Znodes for memory and restart [default: 1000000, or 50000 with --quick]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1000..=10_000_000))]
+    znodes: Option<u64>,
+    /// Sessions for the memory of an idle one [default: 5000, or 500 with --quick]
+    #[arg(long)]
+    idle_sessions: Option<u32>,
+    /// getData per second for its tail
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    get_rate: u32,
+    /// setData per second for its tail
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    set_rate: u32,
+    /// Threads of the load generator
+    #[arg(long, default_value_t = 1)]
+    load_threads: usize,
+    /// Do not measure the limits
+    #[arg(long)]
+    no_limits: bool,
+    /// Where the servers keep their data: a folder on the disk to measure
+    /// [default: ${TREEKEEPER_CACHE:-$HOME/.cache/treekeeper}/bench]
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// Write the report, each round included, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+fn name_and_command(text: &str) -> Result<(String, String), String> {
+    let (name, command) = text.split_once('=').ok_or("expected NAME=COMMAND")?;
+    Ok((name.to_owned(), command.to_owned()))
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Some(Internal::Echo(options)) => echo::serve(&options)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Into::into),
+        None => compare(&arguments.compare),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("bench: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn compare(arguments: &Compare) -> Result<ExitCode, Box<dyn Error>> {
+    if arguments.list {
+        for line in LINES {
+            println!("{:<14} {}", line.name, line.title);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let folder = arguments
+        .folder
+        .clone()
+        .map_or_else(|| cache().map(|cache| cache.join("bench")), Ok)?;
+    fs::create_dir_all(&folder)?;
+    let machine = Machine::here(&folder);
+    let comparison = Comparison {
+        products: products(arguments)?,
+        lines: named_or_all(&arguments.only)
+            .map_err(|name| format!("no line is called {name}; see --list"))?,
+        rounds: arguments
+            .rounds
+            .unwrap_or(if arguments.quick { 1 } else { 5 }),
+        settings: settings(arguments),
+        // Two benches at once disturb each other, but not each other's files.
+        folder: folder.canonicalize()?.join(std::process::id().to_string()),
+        limits: !arguments.no_limits,
+    };
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    )?;
+    end_cleanly_when_interrupted(comparison.folder.clone())?;
+
+    let results = comparison.run(&mut |step| eprintln!("{step}"))?;
+    println!("{}", text::render(&comparison, &machine, &results));
+    if let Some(path) = &arguments.json {
+        fs::write(path, json::render(&comparison, &machine, &results)?)?;
+    }
+    Ok(if results.failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn settings(arguments: &Compare) -> Settings {
+    let quick = arguments.quick;
+    let seconds = |given: Option<u64>, quickly, usually| {
+        Duration::from_secs(given.unwrap_or(if quick { quickly } else { usually }))
+    };
+    Settings {
+        first_warm_up: seconds(arguments.first_warm_up_seconds, 2, 10),
+        warm_up: seconds(arguments.warm_up_seconds, 1, 2),
+        measure: seconds(arguments.seconds, 1, 5),
+        load_threads: arguments.load_threads,
+        znodes: arguments
+            .znodes
+            .unwrap_or(if quick { 50_000 } else { 1_000_000 }),
+        idle_sessions: arguments
+            .idle_sessions
+            .unwrap_or(if quick { 500 } else { 5000 }),
+        watchers: 1000,
+        changes: if quick { 10 } else { 50 },
+        get_rate: arguments.get_rate,
+        set_rate: arguments.set_rate,
+        settle: seconds(None, 1, 3),
+    }
+}
+
+fn products(arguments: &Compare) -> Result<Vec<Product>, Box<dyn Error>> {
+    let settings = || arguments.set.clone();
+    let mut products = Vec::new();
+    if matches!(arguments.server, Servers::Zookeeper | Servers::Both) {
+        let class_path = arguments
+            .zookeeper_class_path
+            .clone()
+            .map_or_else(fetch_zookeeper, Ok)?;
+        products.push(Product::zookeeper(
+            class_path,
+            arguments.zookeeper_heap,
+            settings(),
+        ));
+    }
+    if matches!(arguments.server, Servers::Treekeeper | Servers::Both) {
+        let binary = arguments
+            .treekeeper_binary
+            .clone()
+            .map_or_else(built_treekeeper, Ok)?;
+        let binary = binary
+            .canonicalize()
+            .map_err(|error| format!("{}: {error}", binary.display()))?;
+        products.push(Product::treekeeper(binary, settings()));
+    }
+    for (name, command) in &arguments.server_cmd {
+        products.push(Product::shell(name.clone(), command.clone(), settings()));
+    }
+    Ok(products)
+}
+
+/// The treekeeper beside this program: both are built into the same folder.
+fn built_treekeeper() -> Result<PathBuf, Box<dyn Error>> {
+    Ok(std::env::current_exe()?.with_file_name("treekeeper"))
+}
+
+/// The class path that the compatibility tests use.
+fn fetch_zookeeper() -> Result<String, Box<dyn Error>> {
+    let fetch = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/compat/zookeeper/fetch");
+    let output = Command::new(&fetch)
+        .output()
+        .map_err(|error| format!("{}: {error}", fetch.display()))?;
+    if !output.status.success() {
+        return Err(format!(
+            "{}: {}",
+            fetch.display(),
+            String::from_utf8_lossy(&output.stderr)
+        )
+        .into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn cache() -> Result<PathBuf, Box<dyn Error>> {
+    match (
+        std::env::var_os("TREEKEEPER_CACHE"),
+        std::env::var_os("HOME"),
+    ) {
+        (Some(cache), _) if !cache.is_empty() => Ok(cache.into()),
+        (_, Some(home)) => Ok(Path::new(&home).join(".cache/treekeeper")),
+        _ => Err("neither TREEKEEPER_CACHE nor HOME is set; give --folder".into()),
+    }
+}
+
+/// On Ctrl-C and SIGTERM: no server and no data are left behind.
+fn end_cleanly_when_interrupted(folder: PathBuf) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        let signal = |kind| tokio::signal::unix::signal(kind);
+        (
+            signal(tokio::signal::unix::SignalKind::interrupt())?,
+            signal(tokio::signal::unix::SignalKind::terminate())?,
+        )
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        server::kill_all();
+        // The next bench uses another folder; what cannot be removed is only in the way of the disk.
+        let _ = fs::remove_dir_all(folder);
+        std::process::exit(130);
+    });
+    Ok(())
+}

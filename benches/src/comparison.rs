@@ -1,0 +1,280 @@
+//! The comparison: every server in turn, round after round, and the limits of the machine beside them.
+//!
+//! In: products and lines. Out: [`Results`]. In each round each product starts fresh on an empty folder of the same disk;
+//! the order changes from round to round, so that nobody always runs after the same other.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::limit::fdatasync;
+use crate::line::{Limit, Line};
+use crate::scenario::footprint::Footprint;
+use crate::scenario::throughput::warm_up;
+use crate::scenario::tree::{self, Value};
+use crate::scenario::{Sample, Scenario, ScenarioError, Settings};
+use crate::server::Server;
+use crate::server::products::{Product, TREEKEEPER};
+
+/// The name under which limits stand among the results.
+pub const LIMIT: &str = "limit";
+/// treekeeper's setting for the line with a small cache.
+const SMALL_CACHE: &str = "treekeeper.cacheSize=64000000";
+
+/// What is compared.
+#[derive(Debug)]
+pub struct Comparison {
+    /// The servers.
+    pub products: Vec<Product>,
+    /// The lines to fill.
+    pub lines: Vec<&'static Line>,
+    /// How often.
+    pub rounds: usize,
+    /// How long, how many, how fast.
+    pub settings: Settings,
+    /// On the disk that is measured; emptied before use and removed in the end.
+    pub folder: PathBuf,
+    /// Whether the limits are measured too.
+    pub limits: bool,
+}
+
+/// Samples by line and contestant, in the order of the rounds, and what went wrong.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// One sample per round that worked.
+    pub samples: BTreeMap<(&'static str, String), Vec<Sample>>,
+    /// What did not work.
+    pub failures: Vec<Failure>,
+}
+
+/// A scenario that did not end well.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failure {
+    /// From 1.
+    pub round: usize,
+    /// Product or limit.
+    pub contestant: String,
+    /// The lines that have no value for it.
+    pub lines: Vec<&'static str>,
+    /// What happened.
+    pub error: String,
+}
+
+impl Comparison {
+    /// Runs it; `progress` is told a sentence after each step.
+    ///
+    /// # Errors
+    /// When the folder cannot be used. A server that fails is a [`Failure`] among the results.
+    pub fn run(&self, progress: &mut dyn FnMut(&str)) -> std::io::Result<Results> {
+        std::fs::create_dir_all(&self.folder)?;
+        let mut results = Results::default();
+        for round in 1..=self.rounds {
+            let mut run = Round {
+                comparison: self,
+                round,
+                results: &mut results,
+                progress: &mut *progress,
+            };
+            for turn in 0..self.products.len() {
+                run.measure(&self.products[(turn + round) % self.products.len()]);
+            }
+            if self.limits {
+                run.measure_limits();
+            }
+        }
+        std::fs::remove_dir_all(&self.folder)?;
+        Ok(results)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.lines.iter().any(|line| line.name == name)
+    }
+}
+
+/// One round in progress.
+struct Round<'a> {
+    comparison: &'a Comparison,
+    round: usize,
+    results: &'a mut Results,
+    progress: &'a mut dyn FnMut(&str),
+}
+
+impl Round<'_> {
+    fn measure(&mut self, product: &Product) {
+        let scenarios: Vec<Scenario> = Scenario::all()
+            .filter(|scenario| {
+                scenario
+                    .lines()
+                    .iter()
+                    .any(|line| self.comparison.wants(line))
+            })
+            .collect();
+        let lines: Vec<&'static str> = scenarios
+            .iter()
+            .flat_map(|scenario| scenario.lines())
+            .collect();
+        if !scenarios.is_empty()
+            && let Some(server) = self.note(product.name(), &lines, |run| run.start_warm(product))
+        {
+            for scenario in scenarios {
+                let settings = &self.comparison.settings;
+                let samples = self.note(product.name(), &scenario.lines(), |_| {
+                    scenario.run(server.target(), settings)
+                });
+                self.add(product.name(), samples.unwrap_or_default());
+            }
+        }
+
+        let wants = |line| self.comparison.wants(line);
+        let znodes = wants("znodes").then_some("znodes");
+        let sessions = Footprint {
+            idle: wants("idle"),
+            sessions: wants("idle-session"),
+            ..Footprint::default()
+        };
+        let znodes = Footprint {
+            znodes,
+            restart: wants("restart"),
+            ..Footprint::default()
+        };
+        let small_cache = Footprint {
+            znodes: Some("znodes-64-mb"),
+            ..Footprint::default()
+        };
+        let with_small_cache = wants("znodes-64-mb") && product.name() == TREEKEEPER;
+        // Each on a server of its own: memory that sessions needed is not counted for znodes.
+        self.measure_footprint(product, sessions);
+        self.measure_footprint(product, znodes);
+        if with_small_cache {
+            self.measure_footprint(&product.clone().with_setting(SMALL_CACHE), small_cache);
+        }
+    }
+
+    fn start_warm(&self, product: &Product) -> Result<Server, ScenarioError> {
+        let server = Server::start(product, &self.comparison.folder.join("server"))?;
+        tree::make(server.target())?;
+        warm_up(server.target(), &self.comparison.settings)?;
+        Ok(server)
+    }
+
+    fn measure_footprint(&mut self, product: &Product, footprint: Footprint) {
+        let lines = footprint.lines();
+        if lines.is_empty() {
+            return;
+        }
+        let samples = self.note(product.name(), &lines, |run| {
+            let mut server = Server::start(product, &run.comparison.folder.join("server"))?;
+            footprint.run(&mut server, &run.comparison.settings)
+        });
+        self.add(product.name(), samples.unwrap_or_default());
+    }
+
+    fn measure_limits(&mut self) {
+        let mut echoes = Vec::new();
+        for line in &self.comparison.lines {
+            match line.limit {
+                Some(Limit::Echo(replies)) if !echoes.contains(&replies) => echoes.push(replies),
+                Some(Limit::Fdatasync { group }) => {
+                    let sample =
+                        self.note(LIMIT, &[line.name], |run| run.fdatasync(line.name, group));
+                    self.add(LIMIT, sample.into_iter().collect());
+                }
+                _ => {}
+            }
+        }
+        for replies in echoes {
+            let limited = |name: &&str| {
+                let limit = Line::named(name).and_then(|line| line.limit);
+                limit == Some(Limit::Echo(replies)) && self.comparison.wants(name)
+            };
+            let scenarios: Vec<Scenario> = Scenario::all()
+                .filter(|scenario| scenario.lines().iter().any(limited))
+                .collect();
+            let lines: Vec<&'static str> = scenarios
+                .iter()
+                .flat_map(|scenario| scenario.lines())
+                .collect();
+            let echo = Product::echo(replies);
+            let folder = self.comparison.folder.join("echo");
+            let Some(server) = self.note(LIMIT, &lines, |_| Ok(Server::start(&echo, &folder)?))
+            else {
+                continue;
+            };
+            for scenario in scenarios {
+                let settings = &self.comparison.settings;
+                let samples = self.note(LIMIT, &scenario.lines(), |_| {
+                    scenario.run(server.target(), settings)
+                });
+                self.add(LIMIT, samples.unwrap_or_default());
+            }
+        }
+    }
+
+    fn fdatasync(&self, line: &'static str, group: u32) -> Result<Sample, ScenarioError> {
+        let entry_bytes = Value::Small.sets()[0].len();
+        let path = self.comparison.folder.join("fdatasync");
+        let value = fdatasync::entries_per_second(
+            &path,
+            group,
+            entry_bytes,
+            self.comparison.settings.measure,
+        )?;
+        Ok(Sample {
+            line,
+            value,
+            measured: None,
+        })
+    }
+
+    /// Runs a step; a failure is noted and `None` returned.
+    fn note<T>(
+        &mut self,
+        contestant: &str,
+        lines: &[&'static str],
+        step: impl FnOnce(&Self) -> Result<T, ScenarioError>,
+    ) -> Option<T> {
+        match step(self) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let error = error.to_string();
+                (self.progress)(&format!(
+                    "{}: {contestant}: {}: FAILED: {error}",
+                    self.round,
+                    lines.join(", ")
+                ));
+                let (round, contestant, lines) =
+                    (self.round, contestant.to_owned(), lines.to_vec());
+                self.results.failures.push(Failure {
+                    round,
+                    contestant,
+                    lines,
+                    error,
+                });
+                None
+            }
+        }
+    }
+
+    fn add(&mut self, contestant: &str, samples: Vec<Sample>) {
+        for sample in samples
+            .into_iter()
+            .filter(|sample| self.comparison.wants(sample.line))
+        {
+            let unit = Line::named(sample.line)
+                .expect("scenarios fill lines of the table")
+                .unit;
+            let (round, rounds) = (self.round, self.comparison.rounds);
+            let value = unit.format(sample.value);
+            (self.progress)(&format!(
+                "{round}/{rounds} {contestant:<10} {:<14} {value}",
+                sample.line
+            ));
+            self.results
+                .samples
+                .entry((sample.line, contestant.to_owned()))
+                .or_default()
+                .push(sample);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! treekeeper and Apache ZooKeeper side by side, and beside them what the machine can do at best.
+//!
+//! The path of a value in the table, from left to right:
+//!
+//! ```text
+//! comparison ─▶ server (fresh process, fresh folder) ─▶ scenario ─▶ load ─▶ Sample ─▶ report (statistics, budget)
+//!     └───────▶ limit (echo, fdatasync) ───────────────────┘
+//! ```
+//!
+//! * [`line`]: the lines of the table and their budgets; the place to begin.
+//! * [`scenario`]: what is done to a server to fill a line.
+//! * [`load`]: the load generator.
+//! * [`server`]: how Apache ZooKeeper, treekeeper and others are started, killed and started again.
+//! * [`limit`]: an echo of the same frames, and the disk alone.
+//!
+//! Nothing here depends on treekeeper's server: it is measured from outside, like any other.
+
+#![forbid(unsafe_code)]
+
+pub mod budget;
+pub mod comparison;
+pub mod limit;
+pub mod line;
+pub mod load;
+pub mod machine;
+pub mod report;
+pub mod scenario;
+pub mod server;
+pub mod statistics;
+pub mod usage;

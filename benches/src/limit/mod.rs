@@ -1,0 +1,6 @@
+//! What the machine can do at best: the yardstick beside the servers.
+//!
+//! [`echo`]: the same frames through the same runtime, without a server's work. [`fdatasync`]: the disk alone.
+
+pub mod echo;
+pub mod fdatasync;

@@ -1,0 +1,267 @@
+//! The lines of the table: what is compared, in which unit, and what treekeeper has to reach.
+
+use crate::budget::Budget;
+use crate::server::products::EchoReplies;
+
+/// What a value counts, and so how it is written and which direction is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Requests per second.
+    PerSecond,
+    /// Milliseconds.
+    Milliseconds,
+    /// 10⁶ bytes.
+    Megabytes,
+    /// 10³ bytes.
+    Kilobytes,
+}
+
+/// What the machine could do at best on a line, measured in the same run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The same load on an echo.
+    Echo(EchoReplies),
+    /// One thread that writes setData requests to a zero-filled file and syncs each group of them.
+    Fdatasync {
+        /// Requests that share a write and a sync.
+        group: u32,
+    },
+}
+
+/// A line of the table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Line {
+    /// On the command line and in JSON.
+    pub name: &'static str,
+    /// In the table.
+    pub title: &'static str,
+    /// Of its values.
+    pub unit: Unit,
+    /// What treekeeper has to reach, if anything.
+    pub budget: Option<Budget>,
+    /// The yardstick, if there is one.
+    pub limit: Option<Limit>,
+}
+
+const READS: Limit = Limit::Echo(EchoReplies {
+    value_bytes: 100,
+    children: 100,
+    durable: false,
+});
+const WRITES: Limit = Limit::Echo(EchoReplies {
+    value_bytes: 100,
+    children: 100,
+    durable: true,
+});
+const LARGE_MIX: Limit = Limit::Echo(EchoReplies {
+    value_bytes: 1024,
+    children: 100,
+    durable: true,
+});
+const FAN_OUT: Limit = Limit::Echo(EchoReplies {
+    value_bytes: 100,
+    children: 200,
+    durable: true,
+});
+
+const fn rate(name: &'static str, title: &'static str, factor: f64, limit: Limit) -> Line {
+    Line {
+        name,
+        title,
+        unit: Unit::PerSecond,
+        budget: Some(Budget::TimesAtLeast(factor)),
+        limit: Some(limit),
+    }
+}
+
+const fn tail(name: &'static str, title: &'static str, limit: Limit) -> Line {
+    Line {
+        name,
+        title,
+        unit: Unit::Milliseconds,
+        budget: None,
+        limit: Some(limit),
+    }
+}
+
+/// A limit without a server beside it, to read the other lines by.
+const fn disk(name: &'static str, title: &'static str, group: u32) -> Line {
+    let limit = Some(Limit::Fdatasync { group });
+    Line {
+        name,
+        title,
+        unit: Unit::PerSecond,
+        budget: None,
+        limit,
+    }
+}
+
+const fn at_most(name: &'static str, title: &'static str, unit: Unit, budget: Budget) -> Line {
+    Line {
+        name,
+        title,
+        unit,
+        budget: Some(budget),
+        limit: None,
+    }
+}
+
+/// Every line, in the order of the table.
+pub const LINES: &[Line] = &[
+    rate("get", "getData, 50 connections, 1 in flight", 2.0, READS),
+    rate("get-pipelined", "getData, 50 × 16 in flight", 8.0, READS),
+    rate(
+        "set-alone",
+        "setData, 1 connection",
+        1.5,
+        Limit::Fdatasync { group: 1 },
+    ),
+    rate("set", "setData, 50 connections, 1 in flight", 1.5, WRITES),
+    rate("set-pipelined", "setData, 50 × 16 in flight", 4.0, WRITES),
+    rate("mixed", "90 % reads, 1 KB, 50 connections", 2.0, LARGE_MIX),
+    rate("list", "getChildren of 100, 8 connections", 4.0, READS),
+    rate("multi", "multi of 10 sets, 8 connections", 3.0, WRITES),
+    tail("get-tail", "getData at a fixed rate: p99", READS),
+    tail("set-tail", "setData at a fixed rate: p99", WRITES),
+    rate("create", "create, 50 connections", 1.6, WRITES),
+    Line {
+        name: "told",
+        title: "one change told to 1000 child watchers",
+        unit: Unit::Milliseconds,
+        budget: Some(Budget::FractionAtMost(0.25)),
+        limit: Some(FAN_OUT),
+    },
+    Line {
+        name: "listed",
+        title: "those 1000 listing 200 children again",
+        unit: Unit::Milliseconds,
+        budget: Some(Budget::FractionAtMost(0.25)),
+        limit: Some(FAN_OUT),
+    },
+    at_most(
+        "idle",
+        "idle process",
+        Unit::Megabytes,
+        Budget::ValueAtMost(20.0),
+    ),
+    at_most(
+        "idle-session",
+        "idle session",
+        Unit::Kilobytes,
+        Budget::ValueAtMost(8.0),
+    ),
+    at_most(
+        "znodes",
+        "memory with 1 M znodes",
+        Unit::Megabytes,
+        Budget::ValueAtMost(250.0),
+    ),
+    at_most(
+        "restart",
+        "kill -9 with 1 M znodes, to the first write",
+        Unit::Milliseconds,
+        Budget::FractionAtMost(0.1),
+    ),
+    at_most(
+        "znodes-64-mb",
+        "memory with 1 M znodes, cache of 64 MB",
+        Unit::Megabytes,
+        Budget::ValueAtMost(190.0),
+    ),
+    disk("sync-50", "the disk alone: groups of 50 setData", 50),
+    disk("sync-800", "the disk alone: groups of 800 setData", 800),
+];
+
+impl Line {
+    /// The line called `name`.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        LINES.iter().find(|line| line.name == name)
+    }
+
+    /// Whether the budget is made for 1 M znodes and says nothing about fewer.
+    pub fn needs_a_million(&self) -> bool {
+        self.name.starts_with("znodes") || self.name == "restart"
+    }
+}
+
+impl Unit {
+    /// Writes a value as the table does.
+    pub fn format(self, value: f64) -> String {
+        match self {
+            Self::PerSecond if value >= 1e6 => format!("{:.2} M/s", value / 1e6),
+            Self::PerSecond if value >= 1e5 => format!("{:.0} k/s", value / 1e3),
+            Self::PerSecond if value >= 1e3 => format!("{:.1} k/s", value / 1e3),
+            Self::PerSecond => format!("{value:.0} /s"),
+            Self::Milliseconds if value >= 100.0 => format!("{value:.0} ms"),
+            Self::Milliseconds => format!("{value:.2} ms"),
+            Self::Megabytes => format!("{value:.1} MB"),
+            Self::Kilobytes => format!("{value:.1} KB"),
+        }
+    }
+}
+
+/// Lines whose name is, or begins with, one of `names`; all of them for none.
+///
+/// # Errors
+/// Returns the name that no line has.
+pub fn named_or_all(names: &[String]) -> Result<Vec<&'static Line>, String> {
+    if let Some(name) = names.iter().find(|name| {
+        !LINES
+            .iter()
+            .any(|line| line.name.starts_with(name.as_str()))
+    }) {
+        return Err(name.clone());
+    }
+    let is_named = |line: &Line, name: &String| match Line::named(name) {
+        Some(exact) => exact.name == line.name,
+        None => line.name.starts_with(name.as_str()),
+    };
+    let wanted = |line: &&Line| names.is_empty() || names.iter().any(|name| is_named(line, name));
+    Ok(LINES.iter().filter(wanted).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for line in LINES {
+            assert_eq!(Line::named(line.name), Some(line));
+        }
+        assert_eq!(Line::named("absent"), None);
+    }
+
+    #[test]
+    fn values_are_written_with_three_digits() {
+        assert_eq!(Unit::PerSecond.format(64_321.0), "64.3 k/s");
+        assert_eq!(Unit::PerSecond.format(116_000.0), "116 k/s");
+        assert_eq!(Unit::PerSecond.format(1_604_000.0), "1.60 M/s");
+        assert_eq!(Unit::PerSecond.format(812.0), "812 /s");
+        assert_eq!(Unit::Milliseconds.format(3.456), "3.46 ms");
+        assert_eq!(Unit::Milliseconds.format(3456.0), "3456 ms");
+    }
+
+    fn names(given: &[&str]) -> Vec<&'static str> {
+        let given: Vec<String> = given.iter().map(|&name| name.to_owned()).collect();
+        named_or_all(&given)
+            .unwrap()
+            .iter()
+            .map(|line| line.name)
+            .collect()
+    }
+
+    #[test]
+    fn lines_are_chosen_by_name_or_by_its_beginning() {
+        assert_eq!(names(&[]).len(), LINES.len());
+        assert_eq!(names(&["get"]), ["get"], "an exact name is no beginning");
+        assert_eq!(
+            names(&["set-", "told"]),
+            ["set-alone", "set-pipelined", "set-tail", "told"]
+        );
+        assert_eq!(
+            named_or_all(&["nothing".to_owned()]),
+            Err("nothing".to_owned())
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! A plain blocking connection: for set-up, checks, idle sessions and the first write after a crash.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::slice;
+use std::time::Duration;
+
+use bytes::Bytes;
+use treekeeper_protocol::{ConnectResponse, ErrorCode, Request};
+
+use crate::load::LoadError;
+use crate::load::frame::{Frame, connect_frame};
+use crate::load::replies::Replies;
+
+/// A server that does not answer within this time has failed.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// Requests sent before the first is answered: less than what a server lets one connection have.
+const IN_FLIGHT_MAX: usize = 500;
+
+/// A connection with a session of its own that watches nothing.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+    replies: Replies,
+    next_xid: i32,
+}
+
+impl Client {
+    /// Connects and opens a new session.
+    ///
+    /// # Errors
+    /// When nobody listens, or the session is refused.
+    pub fn connect(address: SocketAddr) -> Result<Self, LoadError> {
+        Self::connect_within(address, ANSWER_WITHIN)
+    }
+
+    /// Connects and opens a new session, unless its answer takes longer than `within`.
+    ///
+    /// # Errors
+    /// When nobody listens or answers, or the session is refused.
+    pub fn connect_within(address: SocketAddr, within: Duration) -> Result<Self, LoadError> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(within))?;
+        stream.write_all(&connect_frame())?;
+        let mut client = Self {
+            stream,
+            replies: Replies::default(),
+            next_xid: 1,
+        };
+        loop {
+            if let Some(frame) = client.replies.next_frame() {
+                check_session(frame)?;
+                client.stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+                return Ok(client);
+            }
+            client.receive()?;
+        }
+    }
+
+    /// Sends `request` and waits for its reply.
+    ///
+    /// # Errors
+    /// When the connection fails, or the server answers with an error.
+    pub fn call(&mut self, request: &Request) -> Result<(), LoadError> {
+        self.call_all(slice::from_ref(request))
+    }
+
+    /// Sends `requests`, many of them before the first is answered, and waits for every reply.
+    ///
+    /// # Errors
+    /// When the connection fails, or the server answers one of them with an error.
+    pub fn call_all(&mut self, requests: &[Request]) -> Result<(), LoadError> {
+        for requests in requests.chunks(IN_FLIGHT_MAX) {
+            let mut out = Vec::new();
+            for (xid, request) in (self.next_xid..).zip(requests) {
+                Frame::new(request).append(xid, &mut out);
+            }
+            self.stream.write_all(&out)?;
+            for request in requests {
+                self.expect_reply(request)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn expect_reply(&mut self, request: &Request) -> Result<(), LoadError> {
+        let expected = self.next_xid;
+        self.next_xid += 1;
+        loop {
+            match self.replies.next_reply()? {
+                None => self.receive()?,
+                Some(reply) if reply.xid != expected => {
+                    return Err(LoadError::WrongXid {
+                        expected,
+                        got: reply.xid,
+                    });
+                }
+                Some(reply) if reply.error != 0 => {
+                    let code = ErrorCode::from_i32(reply.error).ok_or_else(|| {
+                        LoadError::Unreadable(format!("error code {}", reply.error))
+                    })?;
+                    return Err(LoadError::Refused {
+                        request: format!("{request:?}"),
+                        code,
+                    });
+                }
+                Some(_) => return Ok(()),
+            }
+        }
+    }
+
+    /// Closes the session.
+    ///
+    /// # Errors
+    /// When the connection fails first.
+    pub fn close(mut self) -> Result<(), LoadError> {
+        self.call(&Request::CloseSession)
+    }
+
+    fn receive(&mut self) -> Result<(), LoadError> {
+        let count = self.stream.read(self.replies.space())?;
+        if count == 0 {
+            return Err(closed().into());
+        }
+        self.replies.filled(count);
+        Ok(())
+    }
+}
+
+/// Whether the answer to [`connect_frame`] grants a session.
+///
+/// # Errors
+/// When it does not.
+pub fn check_session(frame: &[u8]) -> Result<(), LoadError> {
+    let response = ConnectResponse::decode(&Bytes::copy_from_slice(frame))
+        .map_err(|error| LoadError::Unreadable(error.to_string()))?;
+    if response.timeout_ms <= 0 {
+        Err(LoadError::SessionRefused)
+    } else {
+        Ok(())
+    }
+}
+
+/// The server ended the connection.
+pub fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "closed by the server")
+}

@@ -1,0 +1,220 @@
+//! Which servers there are, and the settings that all of them get.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::limit::echo::EchoOptions;
+use crate::load::frame::SESSION_TIMEOUT_MS;
+
+/// A kind of server.
+#[derive(Clone, Debug)]
+pub struct Product {
+    name: String,
+    program: Program,
+    /// Further lines of zoo.cfg.
+    settings: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Program {
+    ZooKeeper { class_path: String, heap_mb: u32 },
+    Treekeeper { binary: PathBuf },
+    Echo(EchoReplies),
+    Shell(String),
+}
+
+/// The replies of an [`crate::limit::echo`], and whether its writes are synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EchoReplies {
+    /// Bytes that a getData returns.
+    pub value_bytes: usize,
+    /// Children that a getChildren returns.
+    pub children: u64,
+    /// Whether writes go through a group fdatasync.
+    pub durable: bool,
+}
+
+/// The name of Apache ZooKeeper in tables and on the command line.
+pub const ZOOKEEPER: &str = "zookeeper";
+/// The name of treekeeper in tables and on the command line.
+pub const TREEKEEPER: &str = "treekeeper";
+
+impl Product {
+    /// Apache ZooKeeper as `zkServer.sh start` runs it, but for its JMX agent: `-Xmx` is `heap_mb` (its own default is 1000).
+    pub fn zookeeper(class_path: String, heap_mb: u32, settings: Vec<String>) -> Self {
+        Self {
+            name: ZOOKEEPER.to_owned(),
+            program: Program::ZooKeeper {
+                class_path,
+                heap_mb,
+            },
+            settings,
+        }
+    }
+
+    /// treekeeper from `binary`.
+    pub fn treekeeper(binary: PathBuf, settings: Vec<String>) -> Self {
+        Self {
+            name: TREEKEEPER.to_owned(),
+            program: Program::Treekeeper { binary },
+            settings,
+        }
+    }
+
+    /// Any server: `command` is run by the shell, with `{config}`, `{data}`, `{address}` and `{port}` filled in.
+    pub fn shell(name: String, command: String, settings: Vec<String>) -> Self {
+        Self {
+            name,
+            program: Program::Shell(command),
+            settings,
+        }
+    }
+
+    /// The limit: this very program as an echo.
+    pub fn echo(replies: EchoReplies) -> Self {
+        let name = if replies.durable {
+            "echo with fdatasync"
+        } else {
+            "echo"
+        };
+        Self {
+            name: name.to_owned(),
+            program: Program::Echo(replies),
+            settings: Vec::new(),
+        }
+    }
+
+    /// How it is called in tables and on the command line.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What a reader must know of it.
+    pub fn describe(&self) -> String {
+        let settings = if self.settings.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", self.settings.join(", "))
+        };
+        let program = match &self.program {
+            Program::ZooKeeper {
+                class_path,
+                heap_mb,
+            } => {
+                format!(
+                    "Apache ZooKeeper as zkServer.sh runs it, -Xmx{heap_mb}m, from {class_path}"
+                )
+            }
+            Program::Treekeeper { binary } => binary.display().to_string(),
+            Program::Echo(replies) => format!("{replies:?}"),
+            Program::Shell(line) => line.clone(),
+        };
+        format!("{}: {program}{settings}", self.name)
+    }
+
+    /// The same product with one more line of zoo.cfg.
+    #[must_use]
+    pub fn with_setting(mut self, line: &str) -> Self {
+        self.settings.push(line.to_owned());
+        self
+    }
+
+    /// The configuration, the same for every server. All that is not named has its default, fsync (on) above all.
+    pub(super) fn zoo_cfg(&self, data: &Path, address: SocketAddr, admin: SocketAddr) -> String {
+        let mut text = format!(
+            "tickTime=2000\ndataDir={}\nclientPortAddress={}\nclientPort={}\nmaxClientCnxns=0\n\
+             maxSessionTimeout={SESSION_TIMEOUT_MS}\nadmin.serverAddress={}\nadmin.serverPort={}\n",
+            data.display(),
+            address.ip(),
+            address.port(),
+            admin.ip(),
+            admin.port(),
+        );
+        for line in &self.settings {
+            writeln!(text, "{line}").expect("a string takes any text");
+        }
+        text
+    }
+
+    pub(super) fn command(&self, folder: &Path, address: SocketAddr) -> Command {
+        let config = folder.join("zoo.cfg");
+        match &self.program {
+            Program::ZooKeeper {
+                class_path,
+                heap_mb,
+            } => {
+                let mut command = Command::new("java");
+                command
+                    .arg(format!("-Xmx{heap_mb}m"))
+                    .args([
+                        "-XX:+HeapDumpOnOutOfMemoryError",
+                        "-XX:OnOutOfMemoryError=kill -9 %p",
+                    ])
+                    .args([
+                        "-cp",
+                        class_path,
+                        "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+                    ])
+                    .arg(config);
+                command
+            }
+            Program::Treekeeper { binary } => {
+                let mut command = Command::new(binary);
+                command.args(["serve", "--config"]).arg(config);
+                command
+            }
+            Program::Echo(replies) => {
+                let options = EchoOptions {
+                    listen: address,
+                    value_bytes: replies.value_bytes,
+                    children: replies.children,
+                    results: 10,
+                    log: replies.durable.then(|| folder.join("data").join("log")),
+                };
+                let mut command = Command::new("/proc/self/exe");
+                command.args(options.to_args());
+                command
+            }
+            Program::Shell(line) => {
+                let line = line
+                    .replace("{config}", &config.display().to_string())
+                    .replace("{data}", &folder.join("data").display().to_string())
+                    .replace("{address}", &address.to_string())
+                    .replace("{port}", &address.port().to_string());
+                let mut command = Command::new("sh");
+                // Without exec, the shell's CPU time and memory would be measured.
+                command.args(["-c", &format!("exec {line}")]);
+                command
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_server_gets_its_address_and_folder() {
+        let product = Product::shell(
+            "other".to_owned(),
+            "other -p {port} -d {data} {config}".to_owned(),
+            Vec::new(),
+        );
+        let command = product.command(Path::new("/f"), "127.0.0.1:7".parse().unwrap());
+        let line = command.get_args().last().unwrap().to_str().unwrap();
+        assert_eq!(line, "exec other -p 7 -d /f/data /f/zoo.cfg");
+    }
+
+    #[test]
+    fn settings_end_the_configuration() {
+        let product =
+            Product::treekeeper(PathBuf::from("t"), vec!["a=1".to_owned()]).with_setting("b=2");
+        let address = "127.0.0.1:7".parse().unwrap();
+        let text = product.zoo_cfg(Path::new("/d"), address, address);
+        assert!(text.starts_with("tickTime=2000\ndataDir=/d\n"), "{text}");
+        assert!(text.ends_with("a=1\nb=2\n"), "{text}");
+    }
+}

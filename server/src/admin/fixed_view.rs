@@ -1,0 +1,210 @@
+//! A server that never changes, for tests of what is shown of it.
+
+use super::metrics::{Metrics, TrafficCounts};
+use super::trace_mask::TraceMask;
+use super::view::{
+    ConnectionInfo, ConnectionSession, DigestInfo, ServerInfo, ServerMode, SessionInfo,
+    SnapshotInfo, View, WatchSummary, WatchedPaths,
+};
+use crate::config::{Config, Flags};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(super) struct FixedView {
+    config: Config,
+    metrics: Metrics,
+    trace_mask: TraceMask,
+    serving: bool,
+    mode: ServerMode,
+    pub(super) connection_resets: AtomicU32,
+}
+
+impl FixedView {
+    /// A standalone server with two connections and one session, which answers every four-letter word.
+    pub(super) fn new() -> Self {
+        Self::with_settings(&["4lw.commands.whitelist=*"])
+    }
+
+    pub(super) fn with_settings(settings: &[&str]) -> Self {
+        let mut set = vec!["dataDir=/data", "clientPort=2181"];
+        set.extend(settings);
+        let flags = Flags {
+            set: set.into_iter().map(str::to_owned).collect(),
+            ..Flags::default()
+        };
+        let (mut config, _) = Config::load(&flags).expect("the settings are right");
+        config.initial_configuration = "clientPort=2181\n".to_owned();
+        let metrics = Metrics::new();
+        let mut traffic = TrafficCounts::default();
+        for millis in [1, 3, 8] {
+            traffic.request_received(40);
+            traffic.response_sent(millis * 16);
+            metrics
+                .readlatency
+                .record(Duration::from_millis(millis as u64));
+        }
+        traffic.event_sent();
+        metrics.traffic.add(&mut traffic);
+        metrics.commit_count.add(7);
+        metrics.node_created_watch_count.record(2);
+        Self {
+            config,
+            metrics,
+            trace_mask: TraceMask::default(),
+            serving: true,
+            mode: ServerMode::Standalone,
+            connection_resets: AtomicU32::new(0),
+        }
+    }
+}
+
+impl FixedView {
+    pub(super) fn not_serving(self) -> Self {
+        Self {
+            serving: false,
+            ..self
+        }
+    }
+
+    pub(super) fn in_mode(self, mode: ServerMode) -> Self {
+        Self { mode, ..self }
+    }
+}
+
+/// A moment that reads well: Fri Nov 20 08:47:15 UTC 2026.
+fn moment() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(1_795_164_435_000)
+}
+
+const SESSION: i64 = 0x100_0016_c261_0000;
+
+impl View for FixedView {
+    fn is_serving(&self) -> bool {
+        self.serving
+    }
+
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    fn trace_mask(&self) -> &TraceMask {
+        &self.trace_mask
+    }
+
+    fn server(&self) -> ServerInfo {
+        ServerInfo {
+            mode: self.mode,
+            last_zxid: 0x14c,
+            uptime: Duration::from_millis(78_172),
+            client_port: 2181,
+            connection_count: 2,
+            session_count: 1,
+            outstanding_requests: 0,
+            node_count: 72,
+            watch_count: 3,
+            ephemeral_count: 1,
+            approximate_data_size: 49,
+        }
+    }
+
+    fn connections(&self) -> Vec<ConnectionInfo> {
+        let sessionless = ConnectionInfo {
+            remote: "[::ffff:10.0.0.1]:52140".parse().expect("an address"),
+            reading: false,
+            writing: false,
+            outstanding_requests: 0,
+            packets_received: 1,
+            packets_sent: 0,
+            established: moment(),
+            session: None,
+        };
+        let session = ConnectionSession {
+            id: SESSION,
+            timeout: Duration::from_secs(10),
+            last_operation: 8,
+            last_cxid: 4,
+            last_zxid: 0x14c,
+            last_response: Some(moment()),
+            latency_last: Duration::from_micros(2900),
+            latency_min: Duration::ZERO,
+            latency_average: Duration::from_millis(6),
+            latency_max: Duration::from_millis(16),
+        };
+        let client = ConnectionInfo {
+            remote: "127.0.0.1:60706".parse().expect("an address"),
+            reading: true,
+            writing: true,
+            packets_received: 5,
+            packets_sent: 6,
+            session: Some(session),
+            ..sessionless.clone()
+        };
+        vec![sessionless, client]
+    }
+
+    fn sessions(&self) -> Vec<SessionInfo> {
+        let ephemerals = vec!["/a".to_owned(), "/eph".to_owned()];
+        let expires_at = moment() + Duration::from_secs(10);
+        let owner = SessionInfo {
+            id: SESSION,
+            expires_at,
+            ephemerals,
+        };
+        let other = SessionInfo {
+            id: SESSION + 1,
+            expires_at,
+            ephemerals: Vec::new(),
+        };
+        vec![owner, other]
+    }
+
+    fn watches(&self) -> Vec<WatchedPaths> {
+        let watched = |session_id, paths: &[&str]| WatchedPaths {
+            session_id,
+            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        };
+        vec![
+            watched(SESSION, &["/eph", "/nope"]),
+            watched(SESSION + 1, &["/eph"]),
+        ]
+    }
+
+    fn watch_summary(&self) -> WatchSummary {
+        WatchSummary {
+            connections: 2,
+            paths: 2,
+            watches: 3,
+        }
+    }
+
+    fn digests(&self) -> Vec<DigestInfo> {
+        vec![DigestInfo {
+            zxid: 0x80,
+            digest: u64::MAX,
+            version: 2,
+        }]
+    }
+
+    fn last_snapshot(&self) -> Option<SnapshotInfo> {
+        Some(SnapshotInfo {
+            zxid: 0x100,
+            written: moment(),
+        })
+    }
+
+    fn reset_connection_stats(&self) {
+        self.connection_resets.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn data_dir_size(&self) -> u64 {
+        4096
+    }
+
+    fn log_dir_size(&self) -> u64 {
+        67_109_358
+    }
+}

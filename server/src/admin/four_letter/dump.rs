@@ -1,0 +1,64 @@
+//! `dump`: sessions by the time they expire, ephemeral znodes by session, connections by the time they expire.
+
+use crate::admin::date::{epoch_millis, java_date};
+use crate::admin::view::View;
+use std::collections::BTreeMap;
+
+pub(super) fn dump(view: &dyn View) -> String {
+    let sessions = view.sessions();
+    let mut text = "SessionTracker dump:\nSession Sets ".to_owned();
+    text += &sets(sessions.iter().map(|session| {
+        (
+            epoch_millis(session.expires_at),
+            format!("0x{:x}", session.id),
+        )
+    }));
+
+    let owners: Vec<_> = sessions
+        .iter()
+        .filter(|session| !session.ephemerals.is_empty())
+        .collect();
+    text += &format!(
+        "ephemeral nodes dump:\nSessions with Ephemerals ({}):\n",
+        owners.len()
+    );
+    for owner in owners {
+        text += &format!("0x{:x}:\n", owner.id);
+        text.extend(owner.ephemerals.iter().map(|path| format!("\t{path}\n")));
+    }
+
+    // A connection is dropped when its session expires, or when no handshake comes in time.
+    let expiry: BTreeMap<i64, i64> = sessions
+        .iter()
+        .map(|session| (session.id, epoch_millis(session.expires_at)))
+        .collect();
+    let sessionless = view.config().client.sessionless_timeout;
+    text += "Connections dump:\nConnections Sets ";
+    text += &sets(view.connections().iter().map(|connection| {
+        let id = connection.session.as_ref().map_or(0, |session| session.id);
+        let expires = expiry
+            .get(&id)
+            .copied()
+            .unwrap_or_else(|| epoch_millis(connection.established + sessionless));
+        (
+            expires,
+            format!("ip: /{} sessionId: 0x{id:x}", connection.remote_text()),
+        )
+    }));
+    text
+}
+
+/// `(sets)/(items):`, then the items under the time they expire at.
+fn sets(items: impl Iterator<Item = (i64, String)>) -> String {
+    let mut by_time: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for (time, item) in items {
+        by_time.entry(time).or_default().push(item);
+    }
+    let count: usize = by_time.values().map(Vec::len).sum();
+    let mut text = format!("({})/({count}):\n", by_time.len());
+    for (time, items) in by_time {
+        text += &format!("{} expire at {}:\n", items.len(), java_date(time));
+        text.extend(items.into_iter().map(|item| format!("\t{item}\n")));
+    }
+    text
+}

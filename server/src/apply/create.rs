@@ -1,0 +1,111 @@
+//! `create`, `create2`, `createContainer`, `createTTL` (`PrepRequestProcessor.pRequest2TxnCreate`).
+
+use treekeeper_protocol::{
+    CreateKind, CreateMode, CreateRequest, ErrorCode, EventType, Stat, TTL_MS_MAX, path, perms,
+};
+
+use super::state::Refusal;
+use super::{Context, State, quota};
+use crate::auth;
+use crate::tree::{Owner, Znode};
+
+/// What was created.
+pub(super) struct Created {
+    pub(super) path: String,
+    pub(super) stat: Stat,
+}
+
+/// How a znode is to live and be named.
+struct Shape {
+    owner: Owner,
+    sequential: bool,
+}
+
+/// Creates a znode. Checks in the order of a stock server: flags and TTL, path, ACL, parent, permission, final path,
+/// existence, ephemeral parent, quota.
+pub(super) fn create(
+    state: &mut State,
+    cx: Context<'_>,
+    request: &CreateRequest,
+) -> Result<Created, Refusal> {
+    let shape = shape(state, cx, request)?;
+    let Some((parent_path, _)) = request.path.rsplit_once('/') else {
+        return Err(ErrorCode::BadArguments.into());
+    };
+    if request.path.contains('\0') {
+        return Err(ErrorCode::BadArguments.into());
+    }
+    let digest_scheme = state.meta.settings.digest_scheme;
+    let acl = auth::normalise(request.acl.as_deref(), cx.identities, digest_scheme)?;
+    let parent = state.znode(parent_path)?.ok_or(ErrorCode::NoNode)?;
+    state.check(&parent, perms::CREATE, cx.identities)?;
+    let mut path = request.path.clone();
+    if shape.sequential {
+        path.push_str(&format!("{:010}", parent.child_creations));
+    }
+    path::validate(&path).map_err(|_| ErrorCode::BadArguments)?;
+    if state.znode(&path)?.is_some() {
+        return Err(ErrorCode::NodeExists.into());
+    }
+    if matches!(parent.owner, Owner::Session(_)) {
+        return Err(ErrorCode::NoChildrenForEphemerals.into());
+    }
+    let bytes = request.data.as_ref().map_or(0, bytes::Bytes::len);
+    quota::check(state, &path, quota::Delta::created(bytes))?;
+
+    // The data is copied out of its frame: a slice would keep the whole log entry in memory.
+    let data = request.data.as_deref().map(bytes::Bytes::copy_from_slice);
+    let znode = Znode {
+        data,
+        acl,
+        ..Znode::born(cx.zxid, cx.time_ms, shape.owner)
+    };
+    let (stat, acl) = (znode.stat(), znode.acl.clone());
+    state.put(&path, znode)?;
+    let parent_path = path::parent(&path).expect("the root exists, so it was not created");
+    let parent_acl = parent.acl.clone();
+    let mut parent = parent.as_ref().clone();
+    parent.child_creations = parent.child_creations.wrapping_add(1);
+    parent.num_children += 1;
+    parent.pzxid = cx.zxid;
+    state.put(parent_path, parent)?;
+    quota::count(state, &path, quota::Delta::created(bytes))?;
+    state.changed(EventType::NodeCreated, &path, acl.as_ref());
+    state.changed(
+        EventType::NodeChildrenChanged,
+        parent_path,
+        parent_acl.as_ref(),
+    );
+    Ok(Created { path, stat })
+}
+
+/// What operation and flags ask for together; odd combinations do what a stock server does with them.
+fn shape(state: &State, cx: Context<'_>, request: &CreateRequest) -> Result<Shape, ErrorCode> {
+    let mode = CreateMode::from_flags(request.flags).ok_or(ErrorCode::BadArguments)?;
+    if mode.is_ttl() || request.kind == CreateKind::Ttl {
+        return ttl_shape(state, request, mode);
+    }
+    let owner = match request.kind {
+        CreateKind::Container => Owner::Container,
+        _ if mode.is_ephemeral() => Owner::Session(cx.session),
+        _ => Owner::Persistent,
+    };
+    Ok(Shape {
+        owner,
+        sequential: mode.is_sequential(),
+    })
+}
+
+fn ttl_shape(state: &State, request: &CreateRequest, mode: CreateMode) -> Result<Shape, ErrorCode> {
+    if !state.meta.settings.extended_types {
+        return Err(ErrorCode::Unimplemented);
+    }
+    if !mode.is_ttl() || request.kind != CreateKind::Ttl || !(1..=TTL_MS_MAX).contains(&request.ttl)
+    {
+        return Err(ErrorCode::BadArguments);
+    }
+    Ok(Shape {
+        owner: Owner::Ttl(request.ttl),
+        sequential: mode.is_sequential(),
+    })
+}

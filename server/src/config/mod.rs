@@ -1,0 +1,121 @@
+//! Settings: zoo.cfg, flags and defaults become one checked struct, once, at start.
+//!
+//! In: [`Flags`] and the files they name. Out: a [`Config`] that nobody needs to check again, and [`Notice`]s, one
+//! line each, on every key that is not used or not known. Not here: anything that acts on a setting; the only look
+//! at the disk beyond the files themselves is [`check_data_dir`].
+//!
+//! Three rules decide on every key (the table is in `keys.rs`, the manual in `sample.cfg`):
+//! * it is honoured, or it is reported as not used;
+//! * neglecting it would weaken security or data: the server refuses to start;
+//! * a wrong value is an error with its file and line, an unknown key a warning.
+
+mod admin;
+mod auth;
+mod client;
+mod containers;
+mod data_dir;
+mod error;
+mod flags;
+mod keys;
+mod listen;
+mod membership;
+mod memory;
+mod metrics;
+mod notice;
+mod properties;
+mod replicated;
+mod settings;
+mod storage;
+mod whitelist;
+
+pub use admin::AdminSettings;
+pub use auth::{AuthSettings, DigestAlgorithm};
+pub use client::{ClientSettings, LargeRequests};
+pub use containers::ContainerSettings;
+pub use data_dir::{DataDirError, check_data_dir};
+pub use error::ConfigError;
+pub use flags::Flags;
+pub use listen::ListenAddress;
+pub use metrics::MetricsProvider;
+pub use notice::{Level, Notice, Origin};
+pub use replicated::ReplicatedSettings;
+pub use storage::StorageSettings;
+pub use whitelist::Whitelist;
+
+use settings::{Base, Settings};
+use std::time::Duration;
+
+/// Everything the server was told, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The base unit of time: sessions expire on its multiples.
+    pub tick_time: Duration,
+    /// What must be the same on every member, since it changes what a command does.
+    pub replicated: ReplicatedSettings,
+    /// The client port and the limits of connections and sessions.
+    pub client: ClientSettings,
+    /// How clients prove who they are.
+    pub auth: AuthSettings,
+    /// How often empty containers and expired TTL znodes are removed.
+    pub containers: ContainerSettings,
+    /// Folders, the memory budget, and what is kept.
+    pub storage: StorageSettings,
+    /// The four-letter words that are answered.
+    pub four_letter_words: Whitelist,
+    /// The HTTP commands.
+    pub admin: AdminSettings,
+    /// Where metrics are exported.
+    pub metrics: MetricsProvider,
+    /// The text of the config file with its secrets blanked; empty without a file.
+    pub initial_configuration: String,
+}
+
+impl Config {
+    /// Reads the file that `flags` name, puts the flags over it, and checks everything. Notices are in the order of
+    /// the file's lines.
+    ///
+    /// # Errors
+    /// Whatever keeps the server from starting as it was told to, with file and line where there is one.
+    pub fn load(flags: &Flags) -> Result<(Self, Vec<Notice>), ConfigError> {
+        let sources = flags.sources()?;
+        let mut notices = sources.notices;
+        let settings = sources.settings;
+        keys::audit(&settings, &mut notices)?;
+        let config = Self::from_settings(&settings, sources.text, &mut notices)?;
+        notices.sort_by(|a, b| a.origin.cmp(&b.origin));
+        Ok((config, notices))
+    }
+
+    fn from_settings(
+        settings: &Settings,
+        text: String,
+        notices: &mut Vec<Notice>,
+    ) -> Result<Self, ConfigError> {
+        let tick_time = tick_time(settings)?;
+        let member = membership::only_member(settings, notices)?;
+        membership::check_election_algorithm(settings)?;
+        Ok(Self {
+            tick_time,
+            replicated: ReplicatedSettings::read(settings, notices)?,
+            client: ClientSettings::read(settings, tick_time, member.as_ref())?,
+            auth: AuthSettings::read(settings)?,
+            containers: ContainerSettings::read(settings)?,
+            storage: StorageSettings::read(settings)?,
+            four_letter_words: Whitelist::read(settings, notices)?,
+            admin: AdminSettings::read(settings)?,
+            metrics: MetricsProvider::read(settings)?,
+            initial_configuration: text,
+        })
+    }
+}
+
+fn tick_time(settings: &Settings) -> Result<Duration, ConfigError> {
+    let default = match settings.base {
+        Base::Embedded => Duration::from_millis(2000),
+        Base::ZooKeeper => Duration::from_millis(3000),
+    };
+    Ok(settings.millis("tickTime", 1)?.unwrap_or(default))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! What everybody else may touch of a connection: its queue, its identities, its session.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Instant, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use futures::task::AtomicWaker;
+use parking_lot::{Mutex, RwLock};
+use treekeeper_protocol::encode::{begin_frame, end_frame, put_stat, put_string};
+
+use treekeeper_protocol::{Acl, ConnectResponse, ErrorCode, perms};
+
+use super::Statistics;
+use super::queue::{Asked, Queue, Turn};
+use crate::apply::{Outcome, Reply};
+use crate::auth::{self, Identities, Identity};
+use crate::session::Liveness;
+use crate::watch::{ConnectionId, Sink};
+
+/// One connection, shared between its task, apply and whoever watches over it.
+#[derive(Debug)]
+pub struct Connection {
+    id: ConnectionId,
+    peer: SocketAddr,
+    established: SystemTime,
+    queue: Mutex<Queue>,
+    identities: RwLock<Identities>,
+    session: Mutex<Option<Session>>,
+    /// Does the ConnectRequest carry the byte that old clients lack? Then the response has it, too.
+    knows_read_only: AtomicBool,
+    skip_acl: bool,
+    waker: AtomicWaker,
+}
+
+/// The session that a connection holds.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Its id.
+    pub id: i64,
+    /// Its generation: this connection's writes carry it.
+    pub generation: u32,
+    /// Negotiated time-out, in ms.
+    pub timeout_ms: i32,
+    /// Where requests leave word that the client lives.
+    pub liveness: Arc<Liveness>,
+}
+
+impl Connection {
+    pub(super) fn new(id: ConnectionId, peer: SocketAddr, skip_acl: bool) -> Self {
+        Self {
+            id,
+            peer,
+            established: SystemTime::now(),
+            queue: Mutex::new(Queue::default()),
+            identities: RwLock::new(Arc::from([Identity::ip(peer.ip())])),
+            session: Mutex::new(None),
+            knows_read_only: AtomicBool::new(false),
+            skip_acl,
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// The client's address.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// When it was accepted.
+    #[must_use]
+    pub fn established(&self) -> SystemTime {
+        self.established
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn identities(&self) -> Identities {
+        Arc::clone(&self.identities.read())
+    }
+
+    pub(super) fn add_identities(&self, added: Vec<Identity>) {
+        let mut identities = self.identities.write();
+        let mut all = identities.to_vec();
+        for identity in added {
+            if !all.contains(&identity) {
+                all.push(identity);
+            }
+        }
+        *identities = all.into();
+    }
+
+    /// The session that it holds, once it has one.
+    #[must_use]
+    pub fn session(&self) -> Option<Session> {
+        self.session.lock().clone()
+    }
+
+    /// What is counted of it.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.queue.lock().statistics.clone()
+    }
+
+    /// Forgets what was counted of it.
+    pub fn reset_statistics(&self) {
+        self.queue.lock().statistics = Statistics::default();
+    }
+
+    /// Requests received and not yet answered, and bytes of replies not yet taken by the socket.
+    #[must_use]
+    pub fn backlog(&self) -> (usize, usize) {
+        let queue = self.queue.lock();
+        (queue.len(), queue.outbox.len())
+    }
+
+    pub(super) fn queue(&self) -> parking_lot::MutexGuard<'_, Queue> {
+        self.queue.lock()
+    }
+
+    pub(super) fn waker(&self) -> &AtomicWaker {
+        &self.waker
+    }
+
+    pub(super) fn knows_read_only(&self, known: bool) {
+        self.knows_read_only.store(known, Ordering::Relaxed);
+    }
+
+    /// Its task has something to do.
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
+    /// Closes it behind what is queued.
+    pub fn close(&self) {
+        self.queue.lock().closing = true;
+        self.wake();
+    }
+
+    /// A session was opened or moved here: answers the ConnectRequest.
+    pub fn opened(&self, session: Session, password: [u8; treekeeper_protocol::PASSWORD_LEN]) {
+        let response = ConnectResponse {
+            protocol_version: 0,
+            timeout_ms: session.timeout_ms,
+            session_id: session.id,
+            password,
+            read_only: self.read_only_byte(),
+        };
+        *self.session.lock() = Some(session);
+        self.answer_handshake(&response);
+    }
+
+    /// The session is unknown, expired, or its password is wrong: says so and closes.
+    pub fn refused(&self) {
+        self.answer_handshake(&ConnectResponse::refused(self.read_only_byte()));
+        self.queue.lock().closing = true;
+    }
+
+    fn read_only_byte(&self) -> Option<bool> {
+        self.knows_read_only
+            .load(Ordering::Relaxed)
+            .then_some(false)
+    }
+
+    fn answer_handshake(&self, response: &ConnectResponse) {
+        let mut queue = self.queue.lock();
+        if !queue.closing {
+            queue.outbox.frame(|out| {
+                let start = begin_frame(out);
+                response.encode(out);
+                end_frame(out, start);
+            });
+            queue.statistics.packets_sent += 1;
+        }
+    }
+
+    /// A write was applied: queues its reply. Returns when the request was received, if somebody waits for it.
+    pub fn complete(&self, turn: Turn, outcome: &Outcome) -> Option<Instant> {
+        let err = outcome
+            .result
+            .as_ref()
+            .err()
+            .map_or(0, |code| code.as_i32());
+        let close = matches!(outcome.result, Ok(Reply::SessionClosed { .. }));
+        let body = |out: &mut BytesMut| encode_body(&outcome.result, out);
+        let asked = self
+            .queue
+            .lock()
+            .finish(turn, outcome.zxid, err, body, close);
+        asked.map(|asked: Asked| asked.received)
+    }
+
+    /// A sync has been served: queues its reply.
+    pub fn complete_sync(&self, turn: Turn, zxid: i64, path: Option<&str>) {
+        let body = |out: &mut BytesMut| treekeeper_protocol::encode::put_opt_string(out, path);
+        self.queue.lock().finish(turn, zxid, 0, body, false);
+        self.wake();
+    }
+}
+
+impl Sink for Connection {
+    fn push_event(&self, frame: &Bytes, acl: Option<&[Acl]>) {
+        if self.skip_acl || auth::allows(acl, perms::READ, &self.identities.read()) {
+            self.queue.lock().event(frame);
+        }
+    }
+
+    fn wake(&self) {
+        self.waker.wake();
+    }
+}
+
+fn encode_body(result: &Result<Reply, ErrorCode>, out: &mut BytesMut) {
+    match result {
+        Ok(Reply::Created { path }) => put_string(out, path),
+        Ok(Reply::CreatedWithStat { path, stat }) => {
+            put_string(out, path);
+            put_stat(out, stat);
+        }
+        Ok(Reply::Stat(stat)) => put_stat(out, stat),
+        Ok(Reply::Multi(results)) => treekeeper_protocol::OpResult::encode_results(results, out),
+        Ok(Reply::Empty | Reply::SessionClosed { .. }) | Err(_) => {}
+        Ok(Reply::Session { .. }) => unreachable!("a handshake has no reply header"),
+    }
+}

@@ -1,0 +1,404 @@
+//! Requests that change no znode: answered on the connection's own task, when their turn comes.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, BytesMut};
+use treekeeper_protocol::encode::{put_acls, put_opt_buffer, put_stat, put_string, put_strings};
+use treekeeper_protocol::{
+    Acl, AddWatchMode, AddWatchRequest, ErrorCode, MultiRequest, OpResult, ReadRequest, Request,
+    WatchKind, WatchTypeRequest, perms,
+};
+
+use super::queue::Asked;
+use super::read_path::{Fault, Loaded, read};
+use super::{Connection, set_watches};
+use crate::apply::State;
+use crate::auth::{self, Identities};
+use crate::publish::Node;
+use crate::tree::{ChildList, StoreError, Znode};
+use crate::watch::{Kinds, Sink};
+
+/// A body to be queued under the publish lock, or an error.
+pub(super) type Answer = Result<Body, ErrorCode>;
+
+/// The body of a reply.
+pub(super) enum Body {
+    /// None.
+    Empty,
+    /// Written in place.
+    Small(BytesMut),
+    /// A child list, perhaps with a Stat behind it.
+    Children(Option<Arc<ChildList>>, Option<Box<Znode>>),
+    /// Data and Stat.
+    Data(Arc<Znode>),
+}
+
+/// Answers the requests behind a write that was just applied, before anything else is: a read sees the session's
+/// earlier writes and none of its later ones. For `publish`, which holds the lock.
+///
+/// # Errors
+/// [`StoreError`] stops the process.
+pub fn answer_behind(
+    node: &Node,
+    connection: &Arc<Connection>,
+    state: &State,
+) -> Result<(), StoreError> {
+    loop {
+        let next = connection.queue().next_ready();
+        if let Some((asked, request)) = next {
+            let reader = Reader {
+                node,
+                connection,
+                identities: connection.identities(),
+                session: connection.session().map_or(0, |session| session.id),
+            };
+            reader.answer_under_lock(state, &asked, &request)?;
+        } else if !connection.queue().advance_refused(state.meta.zxid) {
+            return Ok(());
+        }
+    }
+}
+
+/// What a read knows of who asks.
+pub(super) struct Reader<'a> {
+    pub(super) node: &'a Node,
+    pub(super) connection: &'a Arc<Connection>,
+    pub(super) identities: Identities,
+    pub(super) session: i64,
+}
+
+impl Reader<'_> {
+    /// Answers a request at its turn, the connection's own task asking: looks up, registers watches and queues
+    /// the reply in one hold of the publish lock.
+    ///
+    /// # Errors
+    /// [`StoreError`] stops the process.
+    pub(super) fn answer(
+        &self,
+        asked: &Asked,
+        request: &Request,
+        in_queue: bool,
+    ) -> Result<(), StoreError> {
+        read(self.node, |state, loaded| {
+            self.attempt(state, loaded, asked, request, in_queue)
+        })
+    }
+
+    /// The same for whoever holds the publish lock already.
+    fn answer_under_lock(
+        &self,
+        state: &State,
+        asked: &Asked,
+        request: &Request,
+    ) -> Result<(), StoreError> {
+        match self.attempt(state, &mut Loaded::under_lock(), asked, request, true) {
+            Ok(()) => Ok(()),
+            Err(Fault::Store(error)) => Err(error),
+            Err(Fault::Retry) => unreachable!("under the lock nothing is missing"),
+        }
+    }
+
+    fn attempt(
+        &self,
+        state: &State,
+        loaded: &mut Loaded,
+        asked: &Asked,
+        request: &Request,
+        in_queue: bool,
+    ) -> Result<(), Fault> {
+        let answer = self.look_up(state, loaded, request)?;
+        let zxid = match request {
+            Request::Auth(_) | Request::Sasl(_) => 0,
+            _ => state.meta.zxid,
+        };
+        let mut queue = self.connection.queue();
+        match &answer {
+            Ok(Body::Empty) => queue.reply(asked, zxid, 0, |_| {}, None),
+            Ok(Body::Small(bytes)) => queue.reply(asked, zxid, 0, |out| out.put_slice(bytes), None),
+            Ok(Body::Data(znode)) => queue.reply(asked, zxid, 0, |out| put_data(out, znode), None),
+            Ok(Body::Children(Some(list), None)) => {
+                queue.reply(asked, zxid, 0, |_| {}, Some(list.encoded()));
+            }
+            Ok(Body::Children(list, stat)) => {
+                let body =
+                    |out: &mut BytesMut| put_children(out, list.as_deref(), stat.as_deref());
+                queue.reply(asked, zxid, 0, body, None);
+            }
+            Err(code) => queue.reply(asked, zxid, code.as_i32(), |_| {}, None),
+        }
+        if in_queue {
+            queue.pop_running();
+        }
+        drop(queue);
+        let latency = asked.received.elapsed();
+        self.node.metrics.readlatency.record(latency);
+        Ok(())
+    }
+
+    fn look_up(
+        &self,
+        state: &State,
+        loaded: &mut Loaded,
+        request: &Request,
+    ) -> Result<Answer, Fault> {
+        match request {
+            Request::Exists(request) => self.exists(state, loaded, request),
+            Request::GetData(request) => self.get_data(state, loaded, request),
+            Request::GetChildren(request) => self.get_children(state, loaded, request, false),
+            Request::GetChildren2(request) => self.get_children(state, loaded, request, true),
+            Request::GetAcl(request) => self.get_acl(state, loaded, &request.path),
+            Request::MultiRead(request) => self.multi_read(state, loaded, request),
+            Request::GetAllChildrenNumber(request) => {
+                self.get_all_children_number(state, loaded, &request.path)
+            }
+            Request::GetEphemerals(prefix) => Ok(Ok(self.get_ephemerals(state, prefix.as_deref()))),
+            Request::SetWatches(request) => {
+                set_watches::set_watches(self, state, loaded, request)?;
+                Ok(Ok(Body::Empty))
+            }
+            Request::AddWatch(request) => Ok(self.add_watch(request)),
+            Request::CheckWatches(request) => Ok(self.check_watches(request)),
+            Request::RemoveWatches(request) => Ok(self.remove_watches(request)),
+            Request::WhoAmI => Ok(Ok(self.who_am_i())),
+            Request::Ping | Request::Auth(_) => Ok(Ok(Body::Empty)),
+            // A server without SASL answers with no token (`ZooKeeperServer.processSasl`).
+            Request::Sasl(_) => Ok(Ok(small(|out| put_opt_buffer(out, None)))),
+            Request::Create(_)
+            | Request::Delete(_)
+            | Request::SetData(_)
+            | Request::SetAcl(_)
+            | Request::Sync(_)
+            | Request::CheckVersion(_)
+            | Request::Multi(_)
+            | Request::Reconfig(_)
+            | Request::CloseSession => unreachable!("{:?} is no read", request.op()),
+        }
+    }
+
+    fn readable(
+        &self,
+        state: &State,
+        loaded: &mut Loaded,
+        path: &str,
+        asked: i32,
+    ) -> Result<Result<Arc<Znode>, ErrorCode>, Fault> {
+        Ok(match loaded.znode(state, path)? {
+            None => Err(ErrorCode::NoNode),
+            Some(znode) if !state.allows(&znode, asked, &self.identities) => Err(ErrorCode::NoAuth),
+            Some(znode) => Ok(znode),
+        })
+    }
+
+    /// A watch on an absent znode waits for it; one that may not be read is not watched.
+    fn exists(
+        &self,
+        state: &State,
+        loaded: &mut Loaded,
+        request: &ReadRequest,
+    ) -> Result<Answer, Fault> {
+        if request.path.contains('\0') {
+            return Ok(Err(ErrorCode::BadArguments));
+        }
+        let found = self.readable(state, loaded, &request.path, perms::READ)?;
+        if request.watch && !matches!(found, Err(ErrorCode::NoAuth)) {
+            self.watch(&request.path, Kinds::DATA);
+        }
+        Ok(found.map(|znode| small(|out| put_stat(out, &znode.stat()))))
+    }
+
+    fn get_data(
+        &self,
+        state: &State,
+        loaded: &mut Loaded,
+        request: &ReadRequest,
+    ) -> Result<Answer, Fault> {
+        let found = self.readable(state, loaded, &request.path, perms::READ)?;
+        if request.watch && found.is_ok() {
+            self.watch(&request.path, Kinds::DATA);
+        }
+        Ok(found.map(Body::Data))
+    }
+
+    fn get_children(
+        &self,
+        state: &State,
+        loaded: &mut Loaded,
+        request: &ReadRequest,
+        stat: bool,
+    ) -> Result<Answer, Fault> {
+        let znode = match self.readable(state, loaded, &request.path, perms::READ)? {
+            Ok(znode) => znode,
+            Err(code) => return Ok(Err(code)),
+        };
+        let list = if znode.num_children > 0 {
+            Some(loaded.children(state, &request.path)?)
+        } else {
+            None
+        };
+        if request.watch {
+            self.watch(&request.path, Kinds::CHILD);
+        }
+        Ok(Ok(Body::Children(
+            list,
+            stat.then(|| Box::new(znode.as_ref().clone())),
+        )))
+    }
+
+    /// READ or ADMIN is enough to see it; without ADMIN digests are hidden.
+    fn get_acl(&self, state: &State, loaded: &mut Loaded, path: &str) -> Result<Answer, Fault> {
+        let found = self.readable(state, loaded, path, perms::READ | perms::ADMIN)?;
+        Ok(found.map(|znode| {
+            let open = Acl::world_anyone_all();
+            let acl = znode.acl.as_deref().unwrap_or(&open);
+            let seen = if state.allows(&znode, perms::ADMIN, &self.identities) {
+                acl.to_vec()
+            } else {
+                auth::redact(acl)
+            };
+            small(|out| {
+                put_acls(out, Some(&seen));
+                put_stat(out, &znode.stat());
+            })
+        }))
+    }
+
+    /// Each part succeeds or fails by itself.
+    fn multi_read(
+        &self,
+        state: &State,
+        loaded: &mut Loaded,
+        request: &MultiRequest,
+    ) -> Result<Answer, Fault> {
+        let mut results = Vec::with_capacity(request.ops.len());
+        for op in &request.ops {
+            results.push(match op {
+                Request::GetData(part) => {
+                    match self.readable(state, loaded, &part.path, perms::READ)? {
+                        Ok(znode) => OpResult::GetData {
+                            data: znode.data.clone(),
+                            stat: znode.stat(),
+                        },
+                        Err(code) => OpResult::Error(code),
+                    }
+                }
+                Request::GetChildren(part) => {
+                    match self.readable(state, loaded, &part.path, perms::READ)? {
+                        Ok(znode) if znode.num_children > 0 => {
+                            let list = loaded.children(state, &part.path)?;
+                            OpResult::GetChildren(list.names().map(str::to_owned).collect())
+                        }
+                        Ok(_) => OpResult::GetChildren(Vec::new()),
+                        Err(code) => OpResult::Error(code),
+                    }
+                }
+                _ => unreachable!("a multi read holds reads only: it was decoded so"),
+            });
+        }
+        Ok(Ok(small(|out| OpResult::encode_results(&results, out))))
+    }
+
+    fn get_all_children_number(
+        &self,
+        state: &State,
+        loaded: &mut Loaded,
+        path: &str,
+    ) -> Result<Answer, Fault> {
+        if let Err(code) = self.readable(state, loaded, path, perms::READ)? {
+            return Ok(Err(code));
+        }
+        let path = if path.is_empty() { "/" } else { path };
+        let mut total = 0i32;
+        state
+            .tree
+            .for_each_descendant(path, |_, _| total = total.saturating_add(1))?;
+        Ok(Ok(small(|out| out.put_i32(total))))
+    }
+
+    fn get_ephemerals(&self, state: &State, prefix: Option<&str>) -> Body {
+        let given = prefix.filter(|prefix| !matches!(prefix.trim(), "" | "/"));
+        let prefix = given.unwrap_or("/");
+        let owned = state
+            .sessions
+            .get(&self.session)
+            .into_iter()
+            .flat_map(|session| &session.ephemerals);
+        let paths: Vec<&str> = owned
+            .map(AsRef::as_ref)
+            .filter(|path: &&str| path.starts_with(prefix))
+            .collect();
+        small(|out| put_strings(out, &paths))
+    }
+
+    fn add_watch(&self, request: &AddWatchRequest) -> Answer {
+        let mode = AddWatchMode::from_i32(request.mode).ok_or(ErrorCode::MarshallingError)?;
+        self.watch(&request.path, Kinds::added(mode));
+        Ok(small(|out| out.put_i32(0)))
+    }
+
+    fn check_watches(&self, request: &WatchTypeRequest) -> Answer {
+        let kind = WatchKind::from_i32(request.kind).ok_or(ErrorCode::MarshallingError)?;
+        let watches = self.node.watches.lock();
+        let held = watches.contains(self.connection.id(), &request.path, Kinds::named(kind));
+        if held {
+            Ok(Body::Empty)
+        } else {
+            Err(ErrorCode::NoWatcher)
+        }
+    }
+
+    fn remove_watches(&self, request: &WatchTypeRequest) -> Answer {
+        let kind = WatchKind::from_i32(request.kind).ok_or(ErrorCode::MarshallingError)?;
+        let removed = self.node.watches.lock().remove(
+            self.connection.id(),
+            &request.path,
+            Kinds::named(kind),
+        );
+        if removed {
+            Ok(Body::Empty)
+        } else {
+            Err(ErrorCode::NoWatcher)
+        }
+    }
+
+    fn who_am_i(&self) -> Body {
+        small(|out| {
+            out.put_i32(
+                i32::try_from(self.identities.len()).expect("a connection has few identities"),
+            );
+            for identity in self.identities.iter() {
+                put_string(out, &identity.scheme);
+                put_string(out, identity.user());
+            }
+        })
+    }
+
+    /// Registers a watch of this connection.
+    pub(super) fn watch(&self, path: &str, kinds: Kinds) {
+        let sink: Arc<dyn Sink> = Arc::clone(self.connection) as Arc<dyn Sink>;
+        self.node
+            .watches
+            .lock()
+            .add(self.connection.id(), &sink, path, kinds);
+    }
+}
+
+fn small(write: impl FnOnce(&mut BytesMut)) -> Body {
+    let mut out = BytesMut::with_capacity(128);
+    write(&mut out);
+    Body::Small(out)
+}
+
+fn put_data(out: &mut BytesMut, znode: &Znode) {
+    put_opt_buffer(out, znode.data.as_deref());
+    put_stat(out, &znode.stat());
+}
+
+fn put_children(out: &mut BytesMut, list: Option<&ChildList>, znode: Option<&Znode>) {
+    match list {
+        Some(list) => out.put_slice(list.encoded()),
+        None => out.put_i32(0),
+    }
+    if let Some(znode) = znode {
+        put_stat(out, &znode.stat());
+    }
+}

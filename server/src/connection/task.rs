@@ -1,0 +1,465 @@
+//! The task of one connection: one read and one write of the socket a wake-up, everything in between in order.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use treekeeper_protocol::frame::split_frame;
+use treekeeper_protocol::{
+    ConnectRequest, ErrorCode, FourLetterWord, OpCode, Request, RequestHeader,
+};
+
+use super::handshake::{Welcome, welcome};
+use super::outbox::Sending;
+use super::queue::{Asked, Queue, Slot, Turn};
+use super::read::Reader;
+use super::{
+    Connection, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_REQUESTS_MAX, OUTBOX_PAUSE_BYTES, READ_BUFFER_BYTES,
+    Session,
+};
+use crate::publish::{Node, Write};
+use crate::tree::StoreError;
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client went away, or was closed.
+    Closed,
+    /// A four-letter word in place of a handshake.
+    Word(FourLetterWord, Bytes),
+    /// The tree's store failed. Stops the process.
+    Store(StoreError),
+}
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Its first frame has not come whole.
+    Greeting,
+    /// Its session is being opened; what it sent behind the handshake waits.
+    Opening,
+    /// Its requests are served.
+    Serving,
+}
+
+/// The task's own part of a connection.
+pub(super) struct Task<S> {
+    node: Arc<Node>,
+    connection: Arc<Connection>,
+    socket: S,
+    phase: Phase,
+    session: Option<Session>,
+    received: BytesMut,
+    sending: Sending,
+    writes: Vec<Write>,
+    /// Nothing more is read: the client has closed its side, or broken the protocol.
+    ended: bool,
+    /// A sync is on its way: what is behind it waits in the buffer, so that no write overtakes a read behind it.
+    syncing: Option<Turn>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
+    pub(super) fn new(node: Arc<Node>, connection: Arc<Connection>, socket: S) -> Self {
+        Self {
+            node,
+            connection,
+            socket,
+            phase: Phase::Greeting,
+            session: None,
+            received: BytesMut::new(),
+            sending: Sending::default(),
+            writes: Vec::new(),
+            ended: false,
+            syncing: None,
+        }
+    }
+
+    /// Serves the connection until it ends. The socket comes back for those who answer a word.
+    pub(super) async fn run(mut self) -> (End, S) {
+        let end = poll_fn(|cx| self.poll(cx)).await;
+        if let Some(session) = &self.session {
+            self.node.holders.lock().ended(session.id, &self.connection);
+        }
+        self.connection.queue().closing = true;
+        // Under the publish lock, so that no event is on its way to it any more.
+        let state = self.node.state.read();
+        self.node
+            .watches
+            .lock()
+            .remove_connection(self.connection.id());
+        drop(state);
+        (end, self.socket)
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        self.connection.waker().register(cx.waker());
+        loop {
+            let mut progress = false;
+            if self.may_read() {
+                match self.poll_read(cx) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(End::Closed),
+                    Poll::Ready(Ok(_)) => progress = true,
+                    Poll::Ready(Err(_)) => return Poll::Ready(End::Closed),
+                    Poll::Pending => {}
+                }
+            }
+            if self.phase != Phase::Serving {
+                match self.greet() {
+                    Ok(advanced) => progress |= advanced,
+                    Err(end) => return Poll::Ready(end),
+                }
+            }
+            if self.phase == Phase::Serving {
+                match self.serve() {
+                    Ok(advanced) => progress |= advanced,
+                    Err(error) => return Poll::Ready(End::Store(error)),
+                }
+            }
+            match self.poll_write(cx) {
+                Poll::Ready(Err(_)) => return Poll::Ready(End::Closed),
+                Poll::Ready(Ok(())) if self.connection.queue().closing => {
+                    return Poll::Ready(End::Closed);
+                }
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+            }
+            if !progress {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Is there room for more requests? A client that does not read its replies is read no further itself.
+    fn may_read(&self) -> bool {
+        if self.ended || self.phase == Phase::Opening {
+            return false;
+        }
+        let queue = self.connection.queue();
+        if queue.closing {
+            return false;
+        }
+        let unsent = queue.outbox.len()
+            + if self.sending.is_empty() {
+                0
+            } else {
+                self.sending.len()
+            };
+        if unsent >= OUTBOX_PAUSE_BYTES {
+            return false;
+        }
+        has_room(&queue)
+            && (queue.len() == 0
+                || self.node.proposer.outstanding()
+                    <= self.node.config.client.global_outstanding_limit as usize)
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.received.reserve(READ_BUFFER_BYTES);
+        let room = self.received.spare_capacity_mut();
+        let mut buffer = ReadBuf::uninit(room);
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
+        let count = buffer.filled().len();
+        // Without unsafe code the length cannot be moved over what was read in place.
+        let read = Bytes::copy_from_slice(buffer.filled());
+        self.received.extend_from_slice(&read);
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.sending.is_empty() {
+                self.take_finished();
+                if self.sending.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            let slices = self.sending.slices();
+            let count = match slices.as_slice() {
+                [one] => ready!(Pin::new(&mut self.socket).poll_write(cx, one))?,
+                many => ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, many))?,
+            };
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.sending.advance(count);
+        }
+    }
+
+    fn take_finished(&mut self) {
+        let mut queue = self.connection.queue();
+        queue.outbox.take(&mut self.sending);
+        self.node.metrics.traffic.add(&mut queue.traffic);
+    }
+
+    /// The handshake. True when something has happened.
+    fn greet(&mut self) -> Result<bool, End> {
+        if self.phase == Phase::Opening {
+            self.session = self.connection.session();
+            if self.session.is_some() {
+                self.phase = Phase::Serving;
+            }
+            return Ok(self.session.is_some());
+        }
+        if let Some(first) = self.received.first_chunk::<4>()
+            && let Some(word) = FourLetterWord::from_first_bytes(*first)
+        {
+            return Err(End::Word(word, self.received.split_off(4).freeze()));
+        }
+        let frame = match split_frame(&mut self.received, self.node.config.client.jute_max_buffer) {
+            Ok(None) => return Ok(false),
+            Ok(Some(frame)) => frame,
+            Err(error) => {
+                tracing::debug!(peer = %self.connection.peer(), %error, "closed a connection that did not begin with a handshake");
+                return Err(End::Closed);
+            }
+        };
+        self.connection.queue().received(frame.len());
+        let Ok(request) = ConnectRequest::decode(&frame) else {
+            return Err(End::Closed);
+        };
+        match welcome(&self.node, &self.connection, &request) {
+            Welcome::Opening => self.phase = Phase::Opening,
+            Welcome::Refused => self.ended = true,
+            Welcome::Ignored => return Err(End::Closed),
+        }
+        Ok(true)
+    }
+
+    /// Everything that has come, and everything whose turn has come. True when something has happened.
+    fn serve(&mut self) -> Result<bool, StoreError> {
+        let session = self
+            .session
+            .clone()
+            .expect("a served connection has a session");
+        let parsed = self.parse(&session)?;
+        // Reads before writes: once the writes are on their way, they may be applied before the reads in front of
+        // them.
+        let answered = self.answer_ready(&session)?;
+        if !self.writes.is_empty() {
+            self.node.proposer.writes(
+                &self.connection,
+                session.id,
+                session.generation,
+                &mut self.writes,
+            );
+        }
+        Ok(parsed || answered)
+    }
+
+    fn parse(&mut self, session: &Session) -> Result<bool, StoreError> {
+        let mut parsed = false;
+        let received = Instant::now();
+        while !self.ended && !self.is_syncing() && has_room(&self.connection.queue()) {
+            let frame = match split_frame(
+                &mut self.received,
+                self.node.config.client.jute_max_buffer,
+            ) {
+                Ok(None) => break,
+                Ok(Some(frame)) => frame,
+                Err(error) => {
+                    tracing::warn!(peer = %self.connection.peer(), %error, "closed a connection that broke the protocol");
+                    self.ended = true;
+                    self.connection.queue().closing = true;
+                    break;
+                }
+            };
+            if !parsed {
+                parsed = true;
+                session.liveness.touch(self.node.clock.now_ms());
+            }
+            self.accept(session, &frame, received)?;
+        }
+        if !self.writes.is_empty() {
+            self.node.proposer.writes(
+                &self.connection,
+                session.id,
+                session.generation,
+                &mut self.writes,
+            );
+        }
+        Ok(parsed)
+    }
+
+    /// Gives one request its turn.
+    fn accept(
+        &mut self,
+        session: &Session,
+        frame: &Bytes,
+        received: Instant,
+    ) -> Result<(), StoreError> {
+        let Ok((header, body)) = RequestHeader::decode(frame) else {
+            // Not even a header: there is no xid to answer.
+            self.ended = true;
+            self.connection.queue().closing = true;
+            return Ok(());
+        };
+        let mut asked = Asked {
+            xid: header.xid,
+            op: OpCode::Error,
+            received,
+            bytes: frame.len(),
+        };
+        let decoded = match OpCode::from_i32(header.op).filter(|op| *op != OpCode::Check) {
+            None => Err(ErrorCode::Unimplemented),
+            Some(op) => {
+                asked.op = op;
+                Request::decode(op, &body).map_err(|error| error.error_code())
+            }
+        };
+        self.connection.queue().received(frame.len());
+        match decoded {
+            Err(code) => {
+                let close = code == ErrorCode::Unimplemented;
+                let zxid = close.then_some(-1);
+                self.refuse(asked, zxid, code, close);
+            }
+            Ok(Request::Sync(request)) => self.sync(asked, request.path),
+            Ok(Request::Auth(request)) => self.auth(session, asked, request)?,
+            Ok(request) if request.op().is_write() => {
+                self.ended |= matches!(request, Request::CloseSession);
+                let turn = self.connection.queue().push(asked, Slot::Waiting);
+                let identities = self.connection.identities();
+                self.writes.push(Write {
+                    turn,
+                    op: asked.op,
+                    body,
+                    identities,
+                });
+            }
+            Ok(request) => self.read(session, asked, request)?,
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, mut asked: Asked, zxid: Option<i64>, code: ErrorCode, close: bool) {
+        // A ping is answered by its own xid whatever came in; errors keep what came.
+        asked.op = if asked.op == OpCode::Ping {
+            OpCode::Error
+        } else {
+            asked.op
+        };
+        self.ended |= close;
+        self.connection
+            .queue()
+            .push(asked, Slot::Refused { zxid, code, close });
+    }
+
+    /// Identities count from now on, for what is behind this in the pipeline; the reply waits for its turn.
+    fn auth(
+        &mut self,
+        session: &Session,
+        asked: Asked,
+        request: treekeeper_protocol::AuthRequest,
+    ) -> Result<(), StoreError> {
+        let scheme = request.scheme.as_deref().unwrap_or_default();
+        let auth = request.auth.as_deref().unwrap_or_default();
+        match self.node.providers.authenticate(scheme, auth) {
+            Ok(added) => {
+                self.connection.add_identities(added);
+                self.read(session, asked, Request::Auth(request))
+            }
+            Err(crate::auth::AuthFailed) => {
+                tracing::warn!(peer = %self.connection.peer(), scheme, "authentication failed");
+                self.node.metrics.auth_failed_count.increment();
+                self.refuse(asked, Some(0), ErrorCode::AuthFailed, true);
+                Ok(())
+            }
+        }
+    }
+
+    fn read(
+        &mut self,
+        session: &Session,
+        mut asked: Asked,
+        request: Request,
+    ) -> Result<(), StoreError> {
+        if matches!(request, Request::Ping) {
+            asked.xid = treekeeper_protocol::xid::PING;
+        }
+        let at_front = {
+            let mut queue = self.connection.queue();
+            let front = queue.len() == 0;
+            if !front {
+                queue.push(asked, Slot::Ready(request.clone()));
+            }
+            front
+        };
+        if at_front {
+            self.reader(session).answer(&asked, &request, false)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Answered once this node has applied what was committed anywhere when the sync came.
+    fn sync(&mut self, asked: Asked, path: Option<String>) {
+        let turn = self.connection.queue().push(asked, Slot::Waiting);
+        self.syncing = Some(turn);
+        let (node, connection) = (Arc::clone(&self.node), Arc::clone(&self.connection));
+        tokio::spawn(async move {
+            let consensus = node
+                .consensus
+                .get()
+                .expect("who serves has joined the ensemble");
+            match consensus.linearize().await {
+                Ok(_) => {
+                    let zxid = node.state.read().meta.zxid;
+                    connection.complete_sync(turn, zxid, path.as_deref());
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "closed a connection whose sync could not be served");
+                    connection.close();
+                }
+            }
+        });
+    }
+
+    fn is_syncing(&mut self) -> bool {
+        if self
+            .syncing
+            .is_some_and(|turn| self.connection.queue().is_over(turn))
+        {
+            self.syncing = None;
+        }
+        self.syncing.is_some()
+    }
+
+    /// Answers what is at the front of the queue and needs nobody else.
+    fn answer_ready(&mut self, session: &Session) -> Result<bool, StoreError> {
+        let mut answered = false;
+        loop {
+            let next = self.connection.queue().next_ready();
+            if let Some((asked, request)) = next {
+                self.reader(session).answer(&asked, &request, true)?;
+                answered = true;
+                continue;
+            }
+            if !self.connection.queue().is_refused() {
+                return Ok(answered);
+            }
+            // The publish lock comes before the queue's.
+            let zxid = self.node.state.read().meta.zxid;
+            self.connection.queue().advance_refused(zxid);
+            answered = true;
+        }
+    }
+
+    fn reader(&self, session: &Session) -> Reader<'_> {
+        Reader {
+            node: &self.node,
+            connection: &self.connection,
+            identities: self.connection.identities(),
+            session: session.id,
+        }
+    }
+}
+
+fn has_room(queue: &Queue) -> bool {
+    queue.len() < IN_FLIGHT_REQUESTS_MAX
+        && queue.in_flight_bytes < IN_FLIGHT_BYTES_MAX
+        && !queue.closing
+}

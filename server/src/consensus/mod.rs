@@ -1,0 +1,177 @@
+//! Consensus: turns proposals into one order of entries that a majority holds, and applies them in that order.
+//!
+//! In: proposed commands. Out: committed entries, handed to the [`StateMachine`] in log order; who leads. This is the
+//! only module that names openraft; no type of it leaves the module. A single server is an ensemble of one voter and
+//! uses the same path.
+//!
+//! A proposal passes four threads of work: the caller hands it over ([`Consensus::propose`]), openraft's core gives it
+//! its place and appends it to the log, the log's writer makes it durable together with all that waits, and the apply
+//! task gives it to the state machine. Memory in between is bounded by [`Options::in_flight_bytes_max`].
+//!
+//! Not here: segment files (`log`), what commands mean (`apply`), links to other members (`peer`).
+
+mod encoding;
+mod error;
+mod log_store;
+mod machine;
+mod options;
+mod peers;
+mod proposal;
+mod purge;
+mod start;
+mod status;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use openraft::{Raft, ReadPolicy};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+
+pub use error::{Failure, LinearizeError, StartError, Stopped};
+pub use machine::{Applied, Entry, Payload, StateMachine};
+pub use options::Options;
+pub use proposal::{OnRefused, Refusal, RefusalReason};
+pub use status::{Leadership, Role, Status};
+
+use crate::log::LogReader;
+use machine::MachineAdapter;
+use parking_lot::Mutex;
+use proposal::Outcome;
+use types::{Command, Types};
+
+/// What a proposal costs in [`Options::in_flight_bytes_max`] beyond its payload.
+const PROPOSAL_OVERHEAD: usize = 256;
+
+/// A running member of the ensemble; a handle, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Consensus {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    node_id: u64,
+    raft: Raft<Types, MachineAdapter>,
+    log: LogReader,
+    in_flight: Arc<Semaphore>,
+    in_flight_bytes_max: u32,
+    on_refused: OnRefused,
+    flushed: Arc<Notify>,
+    leadership: watch::Receiver<Leadership>,
+    failure: watch::Receiver<Option<Failure>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Consensus")
+            .field("node_id", &self.node_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Consensus {
+    /// Opens the log, applies what is committed, and joins the ensemble: on an empty folder it forms one of this node
+    /// alone. Returns when this node leads and has applied everything that the log held.
+    ///
+    /// # Errors
+    /// When the log cannot be opened, is not that of this state machine, or fails meanwhile.
+    pub async fn start(
+        options: Options,
+        machine: impl StateMachine,
+    ) -> Result<Consensus, StartError> {
+        start::start(options, Box::new(machine)).await
+    }
+
+    /// Hands a command over; returns when it is queued, in order with the caller's other proposals.
+    ///
+    /// Success is seen in [`StateMachine::apply`]. A proposal that this node cannot place, as it does not lead, comes
+    /// back through [`Options::on_refused`] with its `token`. Waits while too much is in flight. When dropped before
+    /// it returns, the command was not proposed.
+    ///
+    /// # Errors
+    /// [`Stopped`] after shutdown or a failure.
+    pub async fn propose(&self, command: Bytes, token: u64) -> Result<(), Stopped> {
+        let inner = &*self.inner;
+        let cost = u32::try_from(command.len() + PROPOSAL_OVERHEAD)
+            .unwrap_or(u32::MAX)
+            .min(inner.in_flight_bytes_max);
+        let room = Arc::clone(&inner.in_flight)
+            .acquire_many_owned(cost)
+            .await
+            .map_err(|_closed| Stopped)?;
+        let outcome = Outcome::new(token, Arc::clone(&inner.on_refused), room);
+        inner
+            .raft
+            .client_write_ff(Command(command), Some(outcome))
+            .await
+            .map_err(|_fatal| Stopped)
+    }
+
+    /// Waits until this node has applied everything that was committed when it was called, anywhere in the ensemble,
+    /// and gives the index up to which that is.
+    ///
+    /// # Errors
+    /// [`LinearizeError`] when this node does not lead, or lost the majority.
+    pub async fn linearize(&self) -> Result<u64, LinearizeError> {
+        let read = self
+            .inner
+            .raft
+            .ensure_linearizable(ReadPolicy::ReadIndex)
+            .await?;
+        Ok(read.log_id().index())
+    }
+
+    /// Says that [`StateMachine::flushed`] has moved, so that older log files may go.
+    pub fn flushed(&self) {
+        self.inner.flushed.notify_one();
+    }
+
+    /// This node's id: random, made with the data folder.
+    pub fn node_id(&self) -> u64 {
+        self.inner.node_id
+    }
+
+    /// Who leads; changes wake the receiver.
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.inner.leadership.clone()
+    }
+
+    /// A snapshot of positions and role, for metrics and operators.
+    pub fn status(&self) -> Status {
+        status::status(&self.inner)
+    }
+
+    /// Waits until this node can go on no more: the log's disk failed, or an invariant broke. The process should end.
+    /// Stays pending after a shutdown.
+    pub async fn failed(&self) -> Failure {
+        let mut failure = self.inner.failure.clone();
+        loop {
+            if let Some(failure) = &*failure.borrow_and_update() {
+                return failure.clone();
+            }
+            if failure.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// Stops proposing and applying, and makes the log durable. What was proposed and not applied is decided by the
+    /// next start.
+    pub async fn shutdown(&self) {
+        self.inner.in_flight.close();
+        if let Err(error) = self.inner.raft.shutdown().await {
+            tracing::error!(%error, "the consensus task did not end well");
+        }
+        let tasks = std::mem::take(&mut *self.inner.tasks.lock());
+        for task in tasks {
+            task.abort();
+            // Its end is all that matters.
+            let _ = task.await;
+        }
+    }
+}

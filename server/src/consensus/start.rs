@@ -1,0 +1,266 @@
+//! Starting a member: open the log, replay, form or rejoin the ensemble, lead.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::errors::{Fatal, InitializeError, RaftError};
+use openraft::{BasicNode, Config, Raft, ServerState, SnapshotPolicy};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, watch};
+use tracing::info;
+
+use super::encoding::{decode_node_id, encode_node_id};
+use super::error::{Failure, StartError};
+use super::log_store::{LogStore, raft_entry};
+use super::machine::{self, MachineAdapter, StateMachine};
+use super::options::Options;
+use super::peers::NoPeers;
+use super::status::Leadership;
+use super::types::Types;
+use super::{Consensus, Inner, purge};
+use crate::log::{Disk, Log, LogError, LogReader, atomic_file};
+
+/// The file with this node's id.
+const NODE_ID_FILE: &str = "node";
+
+/// Bytes of entries replayed at once.
+const REPLAY_BYTES_MAX: usize = 1024 * 1024;
+
+/// What opening the folder gave.
+struct Opened {
+    log: Log,
+    node_id: u64,
+    machine: Box<dyn StateMachine>,
+}
+
+/// Starts a member; see [`Consensus::start`].
+pub(super) async fn start(
+    options: Options,
+    machine: Box<dyn StateMachine>,
+) -> Result<Consensus, StartError> {
+    let config = Arc::new(config(&options)?);
+    let (failed, failure) = watch::channel(None);
+    let failed = Arc::new(failed);
+    let opened = {
+        let options = options.clone();
+        let failed = Arc::clone(&failed);
+        let open = move || open(&options, machine, &failed);
+        tokio::task::spawn_blocking(open)
+            .await
+            .map_err(|panic| Failure::Stopped(panic.to_string().into()))??
+    };
+    let Opened {
+        log,
+        node_id,
+        machine,
+    } = opened;
+    let reader = log.reader();
+    let machine = MachineAdapter::new(machine);
+    let raft = Raft::new(node_id, config, NoPeers, LogStore::new(log), machine).await?;
+    lead(&raft, node_id, &options.address).await?;
+    // An ensemble of one has no heartbeats to send and no elections to watch for.
+    raft.runtime_config().tick(false);
+
+    let flushed = Arc::new(Notify::new());
+    let (leads, leadership) =
+        watch::channel(Leadership::of(&raft.server_metrics().borrow_watched()));
+    let tasks = vec![
+        tokio::spawn(watch_core(raft.clone(), leads, failed)),
+        tokio::spawn(purge::run(
+            raft.clone(),
+            reader.clone(),
+            Arc::clone(&flushed),
+            options.log_kept_bytes,
+        )),
+    ];
+    let inner = Inner {
+        node_id,
+        raft,
+        log: reader,
+        in_flight: Arc::new(Semaphore::new(
+            usize::try_from(options.in_flight_bytes_max).unwrap_or(usize::MAX),
+        )),
+        in_flight_bytes_max: options.in_flight_bytes_max,
+        on_refused: options.on_refused,
+        flushed,
+        leadership,
+        failure,
+        tasks: Mutex::new(tasks),
+    };
+    Ok(Consensus {
+        inner: Arc::new(inner),
+    })
+}
+
+fn config(options: &Options) -> Result<Config, StartError> {
+    let millis =
+        |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let config = Config {
+        cluster_name: "treekeeper".to_owned(),
+        heartbeat_interval: millis(options.heartbeat),
+        election_timeout_min: millis(options.election_timeout_min),
+        election_timeout_max: millis(options.election_timeout_max),
+        // The tree on disk is the snapshot; it says by itself how far it reaches.
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: u64::MAX,
+        enable_pre_vote: Some(true),
+        // A leader's reign begins with an election, so that a term names one process's reign.
+        enable_leader_restore: Some(false),
+        ..Config::default()
+    };
+    Ok(config.validate()?)
+}
+
+/// Opens the log and brings the state machine up to what is known to be committed.
+fn open(
+    options: &Options,
+    mut machine: Box<dyn StateMachine>,
+    failed: &Arc<watch::Sender<Option<Failure>>>,
+) -> Result<Opened, StartError> {
+    let failed = Arc::clone(failed);
+    let on_failure = Box::new(move |failure: &crate::log::LogFailure| {
+        failed.send_replace(Some(Failure::Log(failure.clone())));
+    });
+    let log = Log::open(
+        Arc::clone(&options.disk),
+        &options.dir,
+        options.log,
+        on_failure,
+    )?;
+    let reader = log.reader();
+    let path = options.dir.join(NODE_ID_FILE);
+    let stored = atomic_file::read(&*options.disk, &path)?;
+    let applied = machine.applied();
+    if let (None, Some(applied)) = (&stored, &applied) {
+        return Err(StartError::NotThisLog {
+            applied: applied.index,
+            reason: "the log's folder is new".to_owned(),
+        });
+    }
+    let node_id = match stored {
+        Some(bytes) => decode_node_id(&bytes).ok_or(LogError::Damaged {
+            file: path,
+            offset: 0,
+            reason: "the content is no node id",
+        })?,
+        None => make_node_id(&*options.disk, &path)?,
+    };
+    replay(&reader, &mut *machine)?;
+    Ok(Opened {
+        log,
+        node_id,
+        machine,
+    })
+}
+
+fn make_node_id(disk: &dyn Disk, path: &Path) -> Result<u64, StartError> {
+    let node_id = rand::random();
+    atomic_file::write(disk, path, &encode_node_id(node_id))?;
+    info!(node_id = format_args!("{node_id:016x}"), "new data folder");
+    Ok(node_id)
+}
+
+/// Applies the entries from the state machine's position up to the last one known to be committed.
+fn replay(log: &LogReader, machine: &mut dyn StateMachine) -> Result<(), StartError> {
+    let applied = machine.applied().map(|applied| applied.index);
+    let mut next = applied.map_or(0, |applied| applied + 1);
+    if let Some(applied) = applied
+        && log.last().is_none_or(|last| last.index < applied)
+    {
+        let last = log.last().map_or("is empty".to_owned(), |last| {
+            format!("ends at index {}", last.index)
+        });
+        return Err(StartError::NotThisLog {
+            applied,
+            reason: format!("the log {last}"),
+        });
+    }
+    let Some(committed) = log.committed() else {
+        return Ok(());
+    };
+    if next <= committed.index {
+        info!(from = next, up_to = committed.index, "replaying the log");
+    }
+    while next <= committed.index {
+        let records = log.read(next..committed.index + 1, REPLAY_BYTES_MAX)?;
+        let entries = records
+            .into_iter()
+            .map(|record| raft_entry(record).map(machine::entry));
+        let entries: Vec<_> = entries
+            .collect::<Result<_, _>>()
+            .map_err(|error| Failure::Stopped(error.to_string().into()))?;
+        next += entries.len() as u64;
+        machine.apply(entries);
+    }
+    Ok(())
+}
+
+/// Forms the ensemble if there is none, stands for election, and waits until everything in the log is applied.
+async fn lead(
+    raft: &Raft<Types, MachineAdapter>,
+    node_id: u64,
+    address: &str,
+) -> Result<(), StartError> {
+    if raft.is_initialized().await? {
+        let voters = |state: &openraft::RaftState<Types>| {
+            state.membership_state.effective().voter_ids().collect()
+        };
+        let voters: Vec<u64> = raft.with_raft_state(voters).await?;
+        if !voters.contains(&node_id) {
+            return Err(StartError::NotAVoter { node_id });
+        }
+        raft.trigger().elect(false).await?;
+    } else {
+        let members = BTreeMap::from([(node_id, BasicNode::new(address))]);
+        raft.initialize(members)
+            .await
+            .map_err(|error| match error {
+                RaftError::Fatal(fatal) => StartError::from(fatal),
+                RaftError::APIError(
+                    InitializeError::NotAllowed(_) | InitializeError::NotInMembers(_),
+                ) => StartError::NotAVoter { node_id },
+            })?;
+    }
+    let recovered = |metrics: &openraft::RaftMetrics<Types>| {
+        let applied = metrics.last_applied.map(|applied| applied.index);
+        metrics.running_state.is_err()
+            || metrics.state == ServerState::Leader
+                && applied.is_some()
+                && applied >= metrics.last_log_index
+    };
+    let metrics = raft
+        .wait(None)
+        .metrics(recovered, "everything in the log is applied")
+        .await;
+    let metrics = metrics.map_err(|error| Failure::Stopped(error.to_string().into()))?;
+    metrics.running_state.map_err(StartError::from)?;
+    info!(
+        node_id = format_args!("{node_id:016x}"), term = metrics.current_term, index = ?metrics.last_log_index,
+        "leading an ensemble of one"
+    );
+    Ok(())
+}
+
+/// Passes on who leads, and says when the core ended by itself.
+async fn watch_core(
+    raft: Raft<Types, MachineAdapter>,
+    leads: watch::Sender<Leadership>,
+    failed: Arc<watch::Sender<Option<Failure>>>,
+) {
+    let mut server_metrics = raft.server_metrics();
+    while server_metrics.changed().await.is_ok() {
+        let now = Leadership::of(&server_metrics.borrow_watched());
+        leads.send_if_modified(|known| std::mem::replace(known, now) != now);
+    }
+    let ended = raft.metrics().borrow_watched().running_state.clone();
+    if let Err(fatal @ (Fatal::StorageError(_) | Fatal::Panicked)) = ended {
+        // The log's own failure names the file, so it stays if it is there.
+        failed.send_if_modified(|known| {
+            let first = known.is_none();
+            known.get_or_insert_with(|| Failure::from(fatal));
+            first
+        });
+    }
+}

@@ -1,0 +1,85 @@
+//! openraft's own suite over the log, and members of one voter through restarts, power cuts and failing disks.
+
+mod member;
+mod suite;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::*;
+
+/// What a [`Machine`] has seen, shared with the test; survives the member, as a tree on disk does.
+#[derive(Debug, Default)]
+struct Seen {
+    applied: Option<Applied>,
+    flushed: Option<Applied>,
+    commands: Vec<(u64, Bytes)>,
+}
+
+/// Remembers what it was given.
+#[derive(Clone, Debug)]
+struct Machine {
+    seen: Arc<Mutex<Seen>>,
+    count: watch::Sender<usize>,
+}
+
+impl Machine {
+    fn new() -> Machine {
+        Machine {
+            seen: Arc::default(),
+            count: watch::Sender::new(0),
+        }
+    }
+
+    /// Waits until this many commands are applied, and gives all of them.
+    async fn commands(&self, count: usize) -> Vec<Bytes> {
+        self.count
+            .subscribe()
+            .wait_for(|have| *have >= count)
+            .await
+            .unwrap();
+        self.seen
+            .lock()
+            .commands
+            .iter()
+            .map(|(_, command)| command.clone())
+            .collect()
+    }
+}
+
+impl StateMachine for Machine {
+    fn applied(&self) -> Option<Applied> {
+        self.seen.lock().applied.clone()
+    }
+
+    fn flushed(&self) -> Option<Applied> {
+        self.seen.lock().flushed.clone()
+    }
+
+    fn apply(&mut self, batch: Vec<Entry>) {
+        let mut seen = self.seen.lock();
+        for entry in batch {
+            let next = seen.applied.as_ref().map_or(0, |applied| applied.index + 1);
+            assert_eq!(entry.index, next, "entries come without a gap");
+            let mut membership = seen
+                .applied
+                .as_ref()
+                .map_or(Bytes::new(), |applied| applied.membership.clone());
+            match entry.payload {
+                Payload::Blank => {}
+                Payload::Command(command) if command == "panic" => panic!("asked to"),
+                Payload::Command(command) => seen.commands.push((entry.index, command)),
+                Payload::Membership(members) => membership = members,
+            }
+            seen.applied = Some(Applied {
+                index: entry.index,
+                term: entry.term,
+                membership,
+            });
+        }
+        self.count.send_replace(seen.commands.len());
+    }
+}

@@ -1,0 +1,242 @@
+//! The thread that writes what is buffered to the store, and makes it durable from time to time.
+//!
+//! The log may be purged, and a restart begins, where the store is durable.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::Node;
+use super::machine::{FLUSH_WAIT, applied};
+use crate::apply::Meta;
+use crate::consensus::Applied;
+use crate::tree::StoreError;
+
+/// When to flush.
+#[derive(Debug, Clone, Copy)]
+pub struct FlushPolicy {
+    /// Buffered bytes from which on the buffer is written to the store.
+    pub buffer_bytes: usize,
+    /// Buffered bytes above which apply waits for the flusher.
+    pub buffer_bytes_max: usize,
+    /// Bytes written to the store after which it is made durable: what a restart replays.
+    pub sync_bytes: usize,
+    /// Time after which it is made durable if anything has changed.
+    pub sync_interval: Duration,
+}
+
+impl Default for FlushPolicy {
+    fn default() -> Self {
+        Self {
+            buffer_bytes: 8 << 20,
+            buffer_bytes_max: 32 << 20,
+            sync_bytes: 32 << 20,
+            sync_interval: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Between apply and the flusher.
+#[derive(Clone)]
+pub struct FlushSignal {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    policy: FlushPolicy,
+    wanted: Mutex<Wanted>,
+    changed: Condvar,
+    /// How far the store is durable.
+    durable: Mutex<Option<Applied>>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Wanted {
+    flush: bool,
+    sync: bool,
+    stop: bool,
+    /// Flushes done, so that apply can wait for one.
+    done: u64,
+}
+
+impl FlushSignal {
+    /// An entry was applied, and so many bytes are buffered. Waits for the flusher when they are too many.
+    pub fn applied(&self, buffered: usize) {
+        if buffered < self.shared.policy.buffer_bytes {
+            return;
+        }
+        let mut wanted = self.shared.wanted.lock();
+        wanted.flush = true;
+        self.shared.changed.notify_all();
+        if buffered < self.shared.policy.buffer_bytes_max {
+            return;
+        }
+        let done = wanted.done;
+        while wanted.done == done && !wanted.stop {
+            self.shared.changed.wait_for(&mut wanted, FLUSH_WAIT);
+        }
+    }
+
+    /// How far the store is durable: the log before may be purged.
+    #[must_use]
+    pub fn durable(&self) -> Option<Applied> {
+        self.shared.durable.lock().clone()
+    }
+}
+
+/// The flusher's thread.
+pub struct Flusher {
+    signal: FlushSignal,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flusher {
+    /// What apply signals through; the thread starts with [`Self::start`].
+    #[must_use]
+    pub fn new(policy: FlushPolicy, meta: &Meta) -> Self {
+        let shared = Shared {
+            policy,
+            wanted: Mutex::default(),
+            changed: Condvar::new(),
+            durable: Mutex::new(applied(meta)),
+        };
+        Self {
+            signal: FlushSignal {
+                shared: Arc::new(shared),
+            },
+            thread: None,
+        }
+    }
+
+    /// What apply signals through.
+    #[must_use]
+    pub fn signal(&self) -> FlushSignal {
+        self.signal.clone()
+    }
+
+    /// Starts the thread. `durable` is called when the store has become durable further, `fatal` when it fails.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start(
+        &mut self,
+        node: &Arc<Node>,
+        durable: impl Fn() + Send + 'static,
+        fatal: impl Fn(StoreError) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (node, signal) = (Arc::clone(node), self.signal.clone());
+        let thread = std::thread::Builder::new()
+            .name("flusher".to_owned())
+            .spawn(move || {
+                let mut work = Work {
+                    node,
+                    signal,
+                    unsynced: 0,
+                    written: None,
+                    synced: Instant::now(),
+                };
+                if let Err(error) = work.run(&durable) {
+                    fatal(error);
+                }
+            })?;
+        self.thread = Some(thread);
+        Ok(())
+    }
+
+    /// Flushes everything, makes it durable, and ends the thread.
+    pub fn stop(mut self) {
+        {
+            let mut wanted = self.signal.shared.wanted.lock();
+            wanted.stop = true;
+            self.signal.shared.changed.notify_all();
+        }
+        if let Some(thread) = self.thread.take() {
+            // A flusher that panicked has said so; there is nothing left to flush with.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Work {
+    node: Arc<Node>,
+    signal: FlushSignal,
+    /// Bytes written to the store since it was durable.
+    unsynced: usize,
+    /// What the store holds, durable or not.
+    written: Option<Applied>,
+    synced: Instant,
+}
+
+impl Work {
+    fn run(&mut self, durable: &impl Fn()) -> Result<(), StoreError> {
+        let policy = self.signal.shared.policy;
+        loop {
+            let wanted = self.wait(policy);
+            if wanted.flush || wanted.stop {
+                self.flush()?;
+            }
+            let due = self.synced.elapsed() >= policy.sync_interval;
+            if wanted.stop || wanted.sync || due || self.unsynced >= policy.sync_bytes {
+                self.sync(durable)?;
+            }
+            if wanted.stop {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until there is something to do, or until it is time to look.
+    fn wait(&self, policy: FlushPolicy) -> Wanted {
+        let mut wanted = self.signal.shared.wanted.lock();
+        if !(wanted.flush || wanted.sync || wanted.stop) {
+            let left = policy.sync_interval.saturating_sub(self.synced.elapsed());
+            self.signal
+                .shared
+                .changed
+                .wait_for(&mut wanted, left.max(FLUSH_WAIT));
+        }
+        let taken = *wanted;
+        wanted.flush = false;
+        wanted.sync = false;
+        taken
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        let (frozen, bytes, store) = {
+            let mut state = self.node.state.write();
+            self.written = applied(&state.meta);
+            let bytes = state.tree.buffered_bytes();
+            state.store_meta();
+            (state.tree.freeze(), bytes, Arc::clone(state.tree.store()))
+        };
+        if let Some(frozen) = frozen {
+            store.write(&frozen)?;
+            let emptied = self.node.state.write().tree.flushed();
+            drop((frozen, emptied));
+            self.unsynced += bytes;
+        }
+        let mut wanted = self.signal.shared.wanted.lock();
+        wanted.done += 1;
+        self.signal.shared.changed.notify_all();
+        Ok(())
+    }
+
+    fn sync(&mut self, durable: &impl Fn()) -> Result<(), StoreError> {
+        self.synced = Instant::now();
+        let (index, store) = {
+            let state = self.node.state.read();
+            (applied(&state.meta), Arc::clone(state.tree.store()))
+        };
+        if index == self.signal.durable() {
+            return Ok(());
+        }
+        self.flush()?;
+        store.sync()?;
+        self.unsynced = 0;
+        self.signal.shared.durable.lock().clone_from(&self.written);
+        durable();
+        Ok(())
+    }
+}

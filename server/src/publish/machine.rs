@@ -1,0 +1,329 @@
+//! The publish step: committed entries become visible, command by command.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use treekeeper_protocol::EventType;
+
+use super::flusher::FlushSignal;
+use super::{Node, Origin};
+use crate::apply::{Batch, Command, Meta, Outcome, Reply, State, execute};
+use crate::connection::{Connection, Session, answer_behind};
+use crate::consensus::{Applied, Entry, Payload, StateMachine};
+use crate::tree::{Lookup, StoreError};
+use crate::watch::{Fired, Sink};
+
+/// Commands applied before the publish lock is let go for those who read.
+const COMMANDS_PER_LOCK: usize = 64;
+
+/// Applies what is committed, in log order. Owned by one task; the only writer of the state.
+pub struct Machine {
+    node: Arc<Node>,
+    flush: FlushSignal,
+    fatal: Box<dyn Fn(ApplyError) + Send>,
+    failed: bool,
+}
+
+/// Why apply cannot go on. Stops the process.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The tree's store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log holds what this release cannot read.
+    #[error(transparent)]
+    Command(#[from] crate::apply::CommandError),
+}
+
+impl StateMachine for Machine {
+    fn applied(&self) -> Option<Applied> {
+        applied(&self.node.state.read().meta)
+    }
+
+    fn flushed(&self) -> Option<Applied> {
+        self.flush.durable()
+    }
+
+    fn apply(&mut self, batch: Vec<Entry>) {
+        for entry in batch {
+            if self.failed {
+                // Nothing may follow what could not be applied; the process is about to end.
+                return;
+            }
+            if let Err(error) = self.apply_entry(entry) {
+                self.failed = true;
+                (self.fatal)(error);
+            }
+        }
+    }
+}
+
+/// How far a state has come, as consensus wants to know it. The first entry of a log names the members, so a state
+/// without any has applied nothing.
+pub(super) fn applied(meta: &Meta) -> Option<Applied> {
+    let membership = meta.consensus.clone();
+    (!membership.is_empty()).then_some(Applied {
+        index: meta.index,
+        term: meta.term,
+        membership,
+    })
+}
+
+/// Whom to wake once the lock is released.
+#[derive(Default)]
+struct Wakes {
+    watchers: Vec<Arc<dyn Sink>>,
+    connections: Vec<Arc<Connection>>,
+}
+
+impl Machine {
+    /// A machine that changes the state of `node`, and asks for flushes through `flush`. `fatal` is called once, when
+    /// it cannot go on.
+    #[must_use]
+    pub fn new(
+        node: Arc<Node>,
+        flush: FlushSignal,
+        fatal: impl Fn(ApplyError) + Send + 'static,
+    ) -> Self {
+        Self {
+            node,
+            flush,
+            fatal: Box::new(fatal),
+            failed: false,
+        }
+    }
+
+    fn apply_entry(&mut self, entry: Entry) -> Result<(), ApplyError> {
+        let Entry {
+            index,
+            term,
+            payload,
+        } = entry;
+        match payload {
+            Payload::Blank => self.done(index, term),
+            Payload::Command(bytes) => {
+                let batch = Batch::decode(bytes)?;
+                self.apply_batch(index, term, &batch)?;
+            }
+            Payload::Membership(members) => {
+                let mut state = self.node.state.write();
+                state.meta.consensus = members;
+                state.meta.index = index;
+                state.meta.term = term;
+            }
+        }
+        let buffered = self.node.state.read().tree.buffered_bytes();
+        self.flush.applied(buffered);
+        Ok(())
+    }
+
+    fn done(&self, index: u64, term: u64) {
+        let mut state = self.node.state.write();
+        state.meta.index = index;
+        state.meta.term = term;
+    }
+
+    fn apply_batch(&mut self, index: u64, term: u64, batch: &Batch) -> Result<(), ApplyError> {
+        let fresh =
+            self.node
+                .state
+                .write()
+                .meta
+                .accept(batch.member, batch.incarnation, batch.number);
+        let own = self.node.proposer.is_own(batch.member, batch.incarnation);
+        if !fresh {
+            // A batch that was sent twice, or after a gap: it was applied already, or will be sent again.
+            self.done(index, term);
+            return Ok(());
+        }
+        let origins = if own {
+            self.node.proposer.applied(batch.number)
+        } else {
+            Vec::new()
+        };
+        let mut origins = origins.into_iter();
+        for commands in batch.commands.chunks(COMMANDS_PER_LOCK) {
+            self.prefetch(commands)?;
+            let mut wakes = Wakes::default();
+            {
+                let mut state = self.node.state.write();
+                for command in commands {
+                    let outcome = execute(&mut state, term, batch.time_ms, command)?;
+                    self.publish(&mut state, command, outcome, origins.next(), &mut wakes)?;
+                }
+            }
+            wakes.all();
+        }
+        self.done(index, term);
+        Ok(())
+    }
+
+    /// Events, then the reply, then who holds the session: all of one command before the next.
+    fn publish(
+        &self,
+        state: &mut State,
+        command: &Command,
+        outcome: Option<Outcome>,
+        origin: Option<Origin>,
+        wakes: &mut Wakes,
+    ) -> Result<(), StoreError> {
+        let zxid = state.meta.zxid;
+        if let Some(Origin::Start(started)) = origin {
+            // Nobody to tell when the start was given up.
+            let _ = started.send(());
+            return Ok(());
+        }
+        self.fire(state, zxid, wakes);
+        self.node.metrics.commit_count.increment();
+        let Some(outcome) = outcome else {
+            // The session is gone or has moved: whoever sent this is told nothing and loses its connection.
+            if let Some(Origin::Write(connection, _)) = origin {
+                connection.close();
+            }
+            return Ok(());
+        };
+        self.node.digests.lock().note(zxid, state.meta.digest);
+        match &outcome.result {
+            Ok(Reply::Session {
+                id,
+                generation,
+                timeout_ms,
+                password,
+            }) => {
+                let liveness =
+                    self.node
+                        .expiry
+                        .lock()
+                        .open(*id, *timeout_ms, self.node.clock.now_ms());
+                let session = Session {
+                    id: *id,
+                    generation: *generation,
+                    timeout_ms: *timeout_ms,
+                    liveness,
+                };
+                let replaced = if let Some(Origin::Handshake(connection)) = &origin {
+                    connection.opened(session, *password);
+                    wakes.connections.push(Arc::clone(connection));
+                    self.node.holders.lock().hold(*id, connection)
+                } else {
+                    self.node.holders.lock().release(*id)
+                };
+                if let Some(replaced) = replaced {
+                    replaced.close();
+                }
+                return Ok(());
+            }
+            Ok(Reply::SessionClosed { id }) => {
+                self.node.expiry.lock().close(*id);
+                let holder = self.node.holders.lock().release(*id);
+                self.complete(state, &outcome, origin.as_ref(), wakes)?;
+                // Who asked for it closes behind its reply, and behind what it was asked before.
+                let asked = matches!(&origin, Some(Origin::Write(asked, _)) if Some(asked.id()) == holder.as_ref().map(|holder| holder.id()));
+                if let Some(holder) = holder.filter(|_| !asked) {
+                    holder.close();
+                }
+                return Ok(());
+            }
+            Ok(_) | Err(_) => {}
+        }
+        if let (Err(_), Some(Origin::Handshake(connection))) = (&outcome.result, &origin) {
+            debug_assert!(
+                matches!(command, Command::ReopenSession { .. }),
+                "only a reopen is refused"
+            );
+            connection.refused();
+            wakes.connections.push(Arc::clone(connection));
+            return Ok(());
+        }
+        self.complete(state, &outcome, origin.as_ref(), wakes)
+    }
+
+    fn complete(
+        &self,
+        state: &State,
+        outcome: &Outcome,
+        origin: Option<&Origin>,
+        wakes: &mut Wakes,
+    ) -> Result<(), StoreError> {
+        if let Some(Origin::Write(connection, turn)) = origin {
+            if let Some(received) = connection.complete(*turn, outcome) {
+                self.node.metrics.updatelatency.record(received.elapsed());
+            }
+            answer_behind(&self.node, connection, state)?;
+            wakes.connections.push(Arc::clone(connection));
+        }
+        Ok(())
+    }
+
+    fn fire(&self, state: &mut State, zxid: i64, wakes: &mut Wakes) {
+        let mut watches = self.node.watches.lock();
+        for change in state.take_changes() {
+            let Fired { events, bytes } = watches.fire(&change, zxid, &mut wakes.watchers);
+            if events == 0 {
+                continue;
+            }
+            let metrics = &self.node.metrics;
+            metrics.watch_bytes.add(bytes);
+            let told = usize::try_from(events).unwrap_or(usize::MAX);
+            match change.event {
+                EventType::NodeCreated => metrics.node_created_watch_count.record(told),
+                EventType::NodeDeleted => metrics.node_deleted_watch_count.record(told),
+                EventType::NodeDataChanged => metrics.node_changed_watch_count.record(told),
+                _ => metrics.node_children_watch_count.record(told),
+            }
+        }
+    }
+
+    /// Brings the znodes that the commands name into memory, so that nothing is read from the disk under the lock.
+    fn prefetch(&self, commands: &[Command]) -> Result<(), StoreError> {
+        for command in commands {
+            let Command::Client { request, .. } = command else {
+                continue;
+            };
+            for path in crate::apply::paths_of(request) {
+                self.prefetch_path(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn prefetch_path(&self, path: &str) -> Result<(), StoreError> {
+        let (epoch, store) = {
+            let state = self.node.state.read();
+            match state.tree.lookup(path) {
+                Lookup::Found(_) | Lookup::Absent => return Ok(()),
+                Lookup::Unknown(epoch) => (epoch, Arc::clone(state.tree.store())),
+            }
+        };
+        if !store.may_need_disk() {
+            return Ok(());
+        }
+        let loaded = store.znode(path)?;
+        let _ = self
+            .node
+            .state
+            .read()
+            .tree
+            .admit(path, loaded.as_ref(), epoch);
+        Ok(())
+    }
+}
+
+impl Wakes {
+    fn all(self) {
+        for watcher in self.watchers {
+            watcher.wake();
+        }
+        let mut last = None;
+        for connection in self.connections {
+            // A pipelining client's writes stand together: wake it once.
+            if last != Some(connection.id()) {
+                last = Some(connection.id());
+                connection.wake();
+            }
+        }
+    }
+}
+
+/// How long apply waits for a flush before it looks again.
+pub(super) const FLUSH_WAIT: Duration = Duration::from_millis(100);

@@ -1,0 +1,22 @@
+//! From a proposal to what everybody sees.
+//!
+//! In: commands from connections and timers; committed entries from consensus. Out: proposals, numbered and batched
+//! ([`Proposer`]); and the publish step ([`Machine`]): under the exclusive side of one lock, each command changes the
+//! tree, its events go into the outboxes, then its reply. A read holds the shared side over lookup, watch
+//! registration and its reply. So no change falls between a read and its watch, and nobody sees new data before the
+//! event for it.
+//! Not here: what a command does (`apply`), what makes it durable (`consensus`).
+
+mod clock;
+mod digests;
+mod flusher;
+mod machine;
+mod node;
+mod proposer;
+
+pub use clock::Clock;
+pub use digests::Digests;
+pub use flusher::{FlushPolicy, FlushSignal, Flusher};
+pub use machine::{ApplyError, Machine};
+pub use node::Node;
+pub use proposer::{Origin, Proposer, Write};

@@ -1,0 +1,71 @@
+//! What every part of one server shares.
+
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::{Clock, Digests, Proposer};
+use crate::admin::metrics::Metrics;
+use crate::apply::State;
+use crate::auth::Providers;
+use crate::config::Config;
+use crate::connection::Registry;
+use crate::consensus::Consensus;
+use crate::session::{Expiry, Holders};
+use crate::watch::WatchTable;
+
+/// One server. Locks are taken in the order of the fields, and none is held across a wait.
+pub struct Node {
+    /// The publish lock: znodes, sessions, counters.
+    pub state: RwLock<State>,
+    /// Who watches what.
+    pub watches: Mutex<WatchTable>,
+    /// Which connection holds which session.
+    pub holders: Mutex<Holders>,
+    /// When sessions expire.
+    pub expiry: Mutex<Expiry>,
+    /// The tree's digest at recorded points.
+    pub digests: Mutex<Digests>,
+    /// Commands on their way into the log.
+    pub proposer: Proposer,
+    /// Open connections.
+    pub registry: Registry,
+    /// Who may authenticate how.
+    pub providers: Providers,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What was set.
+    pub config: Arc<Config>,
+    /// The clock.
+    pub clock: Clock,
+    /// The ensemble, once it is joined.
+    pub consensus: OnceLock<Consensus>,
+}
+
+impl Node {
+    /// A server over `state`, not yet connected to consensus.
+    #[must_use]
+    pub fn new(config: Arc<Config>, state: State) -> Self {
+        let clock = Clock::start();
+        let tick_ms = i64::try_from(config.tick_time.as_millis()).unwrap_or(i64::MAX);
+        let client = &config.client;
+        let skip_acl = config.replicated.skip_acl;
+        Self {
+            state: RwLock::new(state),
+            watches: Mutex::default(),
+            holders: Mutex::default(),
+            expiry: Mutex::new(Expiry::new(tick_ms)),
+            digests: Mutex::default(),
+            proposer: Proposer::new(clock),
+            registry: Registry::new(client.max_client_cnxns, client.max_cnxns, skip_acl),
+            providers: Providers {
+                digest_enabled: config.replicated.digest_scheme,
+                super_digest: config.auth.super_digest.clone(),
+            },
+            metrics: Metrics::new(),
+            config,
+            clock,
+            consensus: OnceLock::new(),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Commands on their way into the log: batched, numbered without gaps, and matched with who waits for them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use treekeeper_protocol::OpCode;
+
+use super::Clock;
+use crate::apply::{BatchWriter, Command};
+use crate::auth::Identities;
+use crate::connection::{Connection, Turn};
+
+/// Commands in one log entry: apply holds the publish lock for no longer than they take.
+const BATCH_COMMANDS_MAX: usize = 256;
+/// Bytes of one log entry after which the next one begins; a single request may be larger.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+/// Entries of this member on their way at once. While one is synced the next is on its way to the log, and whatever
+/// comes meanwhile makes the one after: batches grow with the load, and nobody waits for a timer.
+const ENTRIES_IN_FLIGHT_MAX: usize = 3;
+
+/// Who waits for a command.
+#[derive(Debug)]
+pub enum Origin {
+    /// A client's write.
+    Write(Arc<Connection>, Turn),
+    /// A handshake.
+    Handshake(Arc<Connection>),
+    /// The server itself, which goes on once the command is applied.
+    Start(oneshot::Sender<()>),
+    /// Nobody: a timer.
+    Timer,
+}
+
+/// A client's write, as its connection received it.
+#[derive(Debug)]
+pub struct Write {
+    /// Its place among the connection's replies.
+    pub turn: Turn,
+    /// The operation.
+    pub op: OpCode,
+    /// Its body, decoded once already.
+    pub body: Bytes,
+    /// Who the connection was when it sent it.
+    pub identities: Identities,
+}
+
+/// Takes commands, and hands them to consensus in the order in which they came.
+pub struct Proposer {
+    inner: Mutex<Inner>,
+    clock: Clock,
+    send: OnceLock<Send>,
+}
+
+/// Hands an entry to consensus; must keep the order of its calls.
+type Send = Box<dyn Fn(Bytes) + std::marker::Send + Sync>;
+
+struct Inner {
+    member: u64,
+    incarnation: u64,
+    /// Number of the last batch that was sent.
+    number: u64,
+    last_ms: i64,
+    /// Full batches, and the one being filled.
+    sealed: VecDeque<(BatchWriter, Vec<Origin>)>,
+    open: (BatchWriter, Vec<Origin>),
+    /// Who waits for the batches that were sent, in order.
+    in_flight: VecDeque<(u64, Vec<Origin>)>,
+    /// Commands taken and not yet applied.
+    outstanding: usize,
+}
+
+impl Proposer {
+    /// Takes commands at once; sends them from [`Self::connect`] on.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        let inner = Inner {
+            member: 0,
+            incarnation: 0,
+            number: 0,
+            last_ms: 0,
+            sealed: VecDeque::new(),
+            open: (BatchWriter::default(), Vec::new()),
+            in_flight: VecDeque::new(),
+            outstanding: 0,
+        };
+        Self {
+            inner: Mutex::new(inner),
+            clock,
+            send: OnceLock::new(),
+        }
+    }
+
+    /// Connects it to consensus, as this start of this member. The first batch, number 0, registers it.
+    pub fn connect(
+        &self,
+        member: u64,
+        incarnation: u64,
+        send: impl Fn(Bytes) + std::marker::Send + Sync + 'static,
+    ) {
+        let registration = {
+            let mut inner = self.inner.lock();
+            inner.member = member;
+            inner.incarnation = incarnation;
+            inner.in_flight.push_back((0, Vec::new()));
+            BatchWriter::default().finish(member, incarnation, 0, self.clock.wall_ms())
+        };
+        assert!(
+            self.send.set(Box::new(send)).is_ok(),
+            "a proposer is connected once"
+        );
+        self.send(registration);
+        self.send_next(&mut self.inner.lock());
+    }
+
+    /// Proposes a connection's writes, in their order.
+    pub fn writes(
+        &self,
+        connection: &Arc<Connection>,
+        session: i64,
+        generation: u32,
+        writes: &mut Vec<Write>,
+    ) {
+        let mut inner = self.inner.lock();
+        for write in writes.drain(..) {
+            let (writer, origins) = inner.room();
+            writer.client(
+                session,
+                generation,
+                &write.identities,
+                write.op,
+                &write.body,
+            );
+            origins.push(Origin::Write(Arc::clone(connection), write.turn));
+        }
+        self.send_next(&mut inner);
+    }
+
+    /// Proposes one command of the server itself.
+    pub fn command(&self, command: &Command, origin: Origin) {
+        let mut inner = self.inner.lock();
+        let (writer, origins) = inner.room();
+        writer.push(command);
+        origins.push(origin);
+        self.send_next(&mut inner);
+    }
+
+    /// A batch of this start of this member was applied: who waits for it. The next one is sent.
+    pub fn applied(&self, number: u64) -> Vec<Origin> {
+        let mut inner = self.inner.lock();
+        let origins = match inner.in_flight.pop_front() {
+            Some((first, origins)) => {
+                assert_eq!(
+                    first, number,
+                    "batches of one origin are applied in order, without gaps"
+                );
+                origins
+            }
+            None => panic!("batch {number} was never sent"),
+        };
+        inner.outstanding -= origins.len();
+        self.send_next(&mut inner);
+        origins
+    }
+
+    /// Is a batch one of this start of this member?
+    #[must_use]
+    pub fn is_own(&self, member: u64, incarnation: u64) -> bool {
+        let inner = self.inner.lock();
+        (inner.member, inner.incarnation) == (member, incarnation)
+    }
+
+    /// Commands taken and not yet applied.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.inner.lock().outstanding
+    }
+
+    fn send_next(&self, inner: &mut Inner) {
+        if self.send.get().is_none() {
+            return;
+        }
+        while inner.in_flight.len() < ENTRIES_IN_FLIGHT_MAX {
+            let Some((writer, origins)) = inner.take() else {
+                return;
+            };
+            inner.number += 1;
+            inner.last_ms = inner.last_ms.max(self.clock.wall_ms());
+            let bytes = writer.finish(inner.member, inner.incarnation, inner.number, inner.last_ms);
+            inner.in_flight.push_back((inner.number, origins));
+            // Under the lock: the order of numbers is the order of proposals.
+            self.send(bytes);
+        }
+    }
+
+    fn send(&self, bytes: Bytes) {
+        (self.send.get().expect("it is connected"))(bytes);
+    }
+}
+
+impl Inner {
+    /// The batch to put the next command into.
+    fn room(&mut self) -> (&mut BatchWriter, &mut Vec<Origin>) {
+        if self.open.0.len() >= BATCH_COMMANDS_MAX || self.open.0.bytes() >= BATCH_BYTES_MAX {
+            self.sealed.push_back(std::mem::take(&mut self.open));
+        }
+        self.outstanding += 1;
+        (&mut self.open.0, &mut self.open.1)
+    }
+
+    fn take(&mut self) -> Option<(BatchWriter, Vec<Origin>)> {
+        self.sealed
+            .pop_front()
+            .or_else(|| (!self.open.0.is_empty()).then(|| std::mem::take(&mut self.open)))
+    }
+}

@@ -1,0 +1,395 @@
+//! One server: opens what is stored, joins the ensemble, listens, and stops.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tracing::info;
+
+use crate::admin::view::View;
+use crate::apply::{Command, OpenError, State};
+use crate::config::{Config, DataDirError, ListenAddress, MetricsProvider, check_data_dir};
+use crate::connection::{Listener, bind};
+use crate::consensus::{Consensus, Options, Refusal, StartError};
+use crate::publish::{ApplyError, FlushPolicy, Flusher, Machine, Node, Origin};
+use crate::tree::StoreError;
+use crate::view::NodeView;
+use crate::{admin, timers};
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data folder must not be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// A folder cannot be made.
+    #[error("cannot create the folder {}: {source}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A port cannot be bound.
+    #[error("cannot listen on {address} for {what}: {source}")]
+    Listen {
+        /// What was to be served there.
+        what: &'static str,
+        /// Where.
+        address: ListenAddress,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The tree cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The log cannot be opened, or the ensemble not be joined.
+    #[error(transparent)]
+    Consensus(#[from] StartError),
+    /// The system has no thread left.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+    /// Something failed while the server started.
+    #[error(transparent)]
+    Fatal(#[from] Fatal),
+}
+
+/// Why a server cannot go on. It has acknowledged nothing since.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] crate::consensus::Failure),
+    /// The tree's store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A committed entry could not be applied.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// A task ended that must not.
+    #[error("an internal task ended early")]
+    Task,
+}
+
+/// A running server.
+pub struct Server {
+    node: Arc<Node>,
+    consensus: Consensus,
+    flusher: Flusher,
+    tasks: JoinSet<()>,
+    fatal: mpsc::Receiver<Fatal>,
+    stop: watch::Sender<bool>,
+    client_address: SocketAddr,
+}
+
+impl Server {
+    /// Starts a server; it accepts clients when this returns.
+    ///
+    /// # Errors
+    /// [`ServeError`] says what to do.
+    pub async fn start(config: Config) -> Result<Self, ServeError> {
+        let began = Instant::now();
+        check_data_dir(&config)?;
+        let (tree_dir, log_dir) = (config.storage.tree_dir(), config.storage.log_dir());
+        for folder in [&tree_dir, &log_dir] {
+            let failed = |source| ServeError::Folder {
+                folder: folder.clone(),
+                source,
+            };
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        // Bound first: a port in use is known before anything is touched. Nobody is accepted before all is recovered.
+        let listen = |what, address| {
+            move |source| ServeError::Listen {
+                what,
+                address,
+                source,
+            }
+        };
+        let clients = bind(&config.client).map_err(listen("clients", config.client.address))?;
+        let client_address = clients
+            .local_addr()
+            .map_err(listen("clients", config.client.address))?;
+        let admin = bind_http(&config).await?;
+
+        let (fatal_sender, mut fatal) = mpsc::channel(8);
+        let config = Arc::new(config);
+        let cache_bytes = config.storage.cache_bytes;
+        let state = tokio::task::spawn_blocking(move || State::open(&tree_dir, cache_bytes));
+        let state = state.await.map_err(|_| Fatal::Task)??;
+        let opened = began.elapsed();
+        let first = state.meta.index;
+        let mut flusher = Flusher::new(FlushPolicy::default(), &state.meta);
+        let node = Arc::new(Node::new(Arc::clone(&config), state));
+        let report = Report(fatal_sender);
+        let machine = Machine::new(Arc::clone(&node), flusher.signal(), report.apply());
+        let consensus = join(&config, machine, report.clone()).await?;
+        assert!(
+            node.consensus.set(consensus.clone()).is_ok(),
+            "a server starts once"
+        );
+        let durable = {
+            let consensus = consensus.clone();
+            move || consensus.flushed()
+        };
+        flusher
+            .start(&node, durable, report.store())
+            .map_err(ServeError::Thread)?;
+
+        lead(&node, &consensus, &mut fatal).await?;
+        let zxid = node.state.read().meta.zxid;
+        let replayed = node.state.read().meta.index - first;
+        node.metrics.dbinittime.record(began.elapsed());
+        node.metrics.startup_snap_load_time.record(opened);
+        info!(
+            data = %config.storage.data_dir.display(), zxid = format_args!("{zxid:#x}"), replayed,
+            took_ms = began.elapsed().as_millis(), "recovered"
+        );
+
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let view: Arc<dyn View> = Arc::new(NodeView::new(Arc::clone(&node), client_address.port()));
+        tasks.spawn(timers::expire_sessions(Arc::clone(&node)));
+        tasks.spawn(timers::remove_expired_znodes(Arc::clone(&node)));
+        if let Some(failed) = Some(consensus.clone()) {
+            let report = report.clone();
+            tasks.spawn(async move { report.send(failed.failed().await.into()) });
+        }
+        spawn_http(&mut tasks, admin, &view, &config, &stopped);
+        let store_failed = report.store();
+        let listener = Listener::new(Arc::clone(&node), view, clients, Arc::new(store_failed));
+        tasks.spawn(listener.run());
+        info!(address = %client_address, "listening for clients");
+        Ok(Self {
+            node,
+            consensus,
+            flusher,
+            tasks,
+            fatal,
+            stop,
+            client_address,
+        })
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn client_address(&self) -> SocketAddr {
+        self.client_address
+    }
+
+    /// Waits until the server cannot go on.
+    pub async fn failed(&mut self) -> Fatal {
+        self.fatal.recv().await.unwrap_or(Fatal::Task)
+    }
+
+    /// Stops: closes the clients' connections, applies what is on its way, and makes everything durable.
+    pub async fn stop(mut self) {
+        info!("stopping");
+        self.stop.send_replace(true);
+        self.tasks.shutdown().await;
+        for connection in self.node.registry.all() {
+            connection.close();
+        }
+        self.consensus.shutdown().await;
+        let flusher = self.flusher;
+        if tokio::task::spawn_blocking(move || flusher.stop())
+            .await
+            .is_err()
+        {
+            tracing::error!("the flusher did not end well");
+        }
+        info!(
+            zxid = format_args!("{:#x}", self.node.state.read().meta.zxid),
+            "stopped"
+        );
+    }
+}
+
+/// Passes on what stops the process.
+#[derive(Clone)]
+struct Report(mpsc::Sender<Fatal>);
+
+impl Report {
+    fn send(&self, fatal: Fatal) {
+        // When the channel is full the first reasons are there already, and one is enough.
+        let _ = self.0.try_send(fatal);
+    }
+
+    fn apply(&self) -> impl Fn(ApplyError) + Send + use<> {
+        let report = self.clone();
+        move |error| report.send(error.into())
+    }
+
+    fn store(&self) -> impl Fn(StoreError) + Send + Sync + use<> {
+        let report = self.clone();
+        move |error| report.send(error.into())
+    }
+}
+
+/// The ports of HTTP, bound.
+struct Http {
+    admin: Option<TcpListener>,
+    metrics: Option<TcpListener>,
+}
+
+async fn bind_http(config: &Config) -> Result<Http, ServeError> {
+    let mut http = Http {
+        admin: None,
+        metrics: None,
+    };
+    if config.admin.enabled {
+        http.admin =
+            Some(bind_tcp(config.admin.address, "HTTP commands (admin.serverPort)").await?);
+    }
+    if let MetricsProvider::Prometheus { address } = config.metrics {
+        http.metrics = Some(bind_tcp(address, "metrics (metricsProvider.httpPort)").await?);
+    }
+    Ok(http)
+}
+
+async fn bind_tcp(address: ListenAddress, what: &'static str) -> Result<TcpListener, ServeError> {
+    let candidates = address.candidates();
+    TcpListener::bind(candidates.as_slice())
+        .await
+        .map_err(|source| ServeError::Listen {
+            what,
+            address,
+            source,
+        })
+}
+
+fn spawn_http(
+    tasks: &mut JoinSet<()>,
+    http: Http,
+    view: &Arc<dyn View>,
+    config: &Arc<Config>,
+    stopped: &watch::Receiver<bool>,
+) {
+    let until_stopped = || {
+        let mut stopped = stopped.clone();
+        async move {
+            // An error means that the server is gone, which is a stop as well.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        }
+    };
+    if let Some(listener) = http.admin {
+        let (view, config, stopped) = (Arc::clone(view), Arc::clone(config), until_stopped());
+        if let Ok(address) = listener.local_addr() {
+            info!(%address, "listening for HTTP commands");
+        }
+        tasks.spawn(async move {
+            if let Err(error) = admin::http::serve(listener, view, &config.admin, stopped).await {
+                tracing::error!(%error, "HTTP commands are served no longer");
+            }
+        });
+    }
+    if let Some(listener) = http.metrics {
+        let (view, stopped) = (Arc::clone(view), until_stopped());
+        tasks.spawn(async move {
+            if let Err(error) = admin::http::serve_metrics(listener, view, stopped).await {
+                tracing::error!(%error, "metrics are served no longer");
+            }
+        });
+    }
+}
+
+/// Opens the log and joins the ensemble: this server alone.
+async fn join(config: &Config, machine: Machine, report: Report) -> Result<Consensus, ServeError> {
+    let refused = Arc::new(move |refusal: Refusal| {
+        // The only voter leads for as long as it lives: a refusal means that its log has failed.
+        tracing::error!(?refusal, "a proposal was refused");
+        report.send(Fatal::Task);
+    });
+    let mut options = Options::new(config.storage.log_dir(), refused);
+    options.log_kept_bytes = config.storage.log_retention_bytes;
+    Ok(Consensus::start(options, machine).await?)
+}
+
+/// Begins to serve: numbers its commands, forms the ensemble if it is new, gives every session its full time-out.
+async fn lead(
+    node: &Arc<Node>,
+    consensus: &Consensus,
+    fatal: &mut mpsc::Receiver<Fatal>,
+) -> Result<(), ServeError> {
+    let member = consensus.node_id();
+    let (incarnation, formed, settings) = {
+        let state = node.state.read();
+        let meta = &state.meta;
+        (
+            meta.next_incarnation(member),
+            meta.cluster_id != 0,
+            meta.settings.clone(),
+        )
+    };
+    node.proposer
+        .connect(member, incarnation, hand_over(consensus.clone()));
+    if !formed {
+        let form = Command::Form {
+            cluster_id: rand::random::<u64>().max(1),
+            secret: rand::random(),
+        };
+        node.proposer.command(&form, Origin::Timer);
+    }
+    let wanted = node.config.replicated.clone();
+    if settings != wanted {
+        node.proposer
+            .command(&Command::Settings(wanted), Origin::Timer);
+    }
+    let (sender, started) = oneshot::channel();
+    let same = node.config.replicated.clone();
+    node.proposer
+        .command(&Command::Settings(same), Origin::Start(sender));
+    tokio::select! {
+        // Dropped only when apply has failed, which `fatal` tells.
+        Ok(()) = started => {}
+        Some(reason) = fatal.recv() => return Err(reason.into()),
+    }
+    let now_ms = node.clock.now_ms();
+    let state = node.state.read();
+    let mut expiry = node.expiry.lock();
+    for (id, session) in &state.sessions {
+        expiry.open(*id, session.timeout_ms, now_ms);
+    }
+    Ok(())
+}
+
+/// Hands entries to consensus without waiting, in order. When consensus does not take one at once, a task waits for
+/// it, and everything behind it goes the same way until that is through.
+fn hand_over(consensus: Consensus) -> impl Fn(Bytes) + Send + Sync {
+    let (sender, mut queue) = mpsc::unbounded_channel::<Bytes>();
+    let waiting = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let task = {
+        let (consensus, waiting) = (consensus.clone(), Arc::clone(&waiting));
+        async move {
+            while let Some(entry) = queue.recv().await {
+                // An error means that consensus has stopped, which `Consensus::failed` tells.
+                let _ = consensus.propose(entry, 0).await;
+                waiting.fetch_sub(1, std::sync::atomic::Ordering::AcqRel);
+            }
+        }
+    };
+    tokio::spawn(task);
+    move |entry| {
+        // The proposer has few entries on their way at once, so this queue is short without a bound of its own.
+        if waiting.load(std::sync::atomic::Ordering::Acquire) == 0
+            && tokio::task::unconstrained(consensus.propose(entry.clone(), 0))
+                .now_or_never()
+                .is_some()
+        {
+            return;
+        }
+        waiting.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+        // The receiver lives as long as this closure.
+        let _ = sender.send(entry);
+    }
+}
+
+/// How long a clean stop may take before the process ends all the same.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,0 +1,168 @@
+//! When sessions expire (ZooKeeper's `ExpiryQueue` and `SessionTrackerImpl`).
+//!
+//! A deadline is rounded up to the next tick after last heard + time-out, so a session lives for its time-out and up
+//! to a tick more. Pure: the caller says what time it is, in ms of any clock that never goes back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// When a session was last heard. Its connection writes it with each request; no lock is taken for that.
+#[derive(Debug)]
+pub struct Liveness {
+    last_heard_ms: AtomicI64,
+    timeout_ms: AtomicI64,
+}
+
+impl Liveness {
+    /// The client was heard at `now_ms`.
+    pub fn touch(&self, now_ms: i64) {
+        self.last_heard_ms.fetch_max(now_ms, Ordering::Relaxed);
+    }
+
+    fn deadline_ms(&self, tick_ms: i64) -> i64 {
+        let raw =
+            self.last_heard_ms.load(Ordering::Relaxed) + self.timeout_ms.load(Ordering::Relaxed);
+        (raw / tick_ms + 1) * tick_ms
+    }
+}
+
+/// The sessions of the ensemble and their deadlines, as the leader keeps them.
+#[derive(Debug)]
+pub struct Expiry {
+    tick_ms: i64,
+    sessions: BTreeMap<i64, Entry>,
+    last_tick_ms: Option<i64>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    liveness: Arc<Liveness>,
+    /// Its close has been proposed and has not been applied.
+    closing: bool,
+}
+
+impl Expiry {
+    /// No session yet; deadlines are multiples of `tick_ms`, which is at least 1.
+    #[must_use]
+    pub fn new(tick_ms: i64) -> Self {
+        Self {
+            tick_ms: tick_ms.max(1),
+            sessions: BTreeMap::new(),
+            last_tick_ms: None,
+        }
+    }
+
+    /// A session was opened, or moved to another connection: it has its full time-out from `now_ms` on.
+    pub fn open(&mut self, id: i64, timeout_ms: i32, now_ms: i64) -> Arc<Liveness> {
+        let entry = self.sessions.entry(id).or_insert_with(|| Entry {
+            liveness: Arc::new(Liveness {
+                last_heard_ms: now_ms.into(),
+                timeout_ms: 0.into(),
+            }),
+            closing: false,
+        });
+        entry.closing = false;
+        entry
+            .liveness
+            .timeout_ms
+            .store(timeout_ms.into(), Ordering::Relaxed);
+        entry.liveness.touch(now_ms);
+        Arc::clone(&entry.liveness)
+    }
+
+    /// A session was closed.
+    pub fn close(&mut self, id: i64) {
+        self.sessions.remove(&id);
+    }
+
+    /// The sessions whose deadline has passed, each once until it is opened again. Call it every tick.
+    ///
+    /// A tick that comes late means that this process was held up and heard nobody: every deadline moves by as much,
+    /// so a pause expires no one.
+    pub fn tick(&mut self, now_ms: i64) -> Vec<i64> {
+        let late = self
+            .last_tick_ms
+            .map_or(0, |last| now_ms - last - self.tick_ms);
+        self.last_tick_ms = Some(now_ms);
+        if late > self.tick_ms / 2 {
+            for entry in self.sessions.values() {
+                let heard = entry.liveness.last_heard_ms.load(Ordering::Relaxed);
+                entry.liveness.touch((heard + late).min(now_ms));
+            }
+        }
+        let mut expired = Vec::new();
+        for (id, entry) in &mut self.sessions {
+            if !entry.closing && entry.liveness.deadline_ms(self.tick_ms) <= now_ms {
+                entry.closing = true;
+                expired.push(*id);
+            }
+        }
+        expired
+    }
+
+    /// When a session will expire unless it is heard again, in ms of the caller's clock.
+    #[must_use]
+    pub fn deadline_ms(&self, id: i64) -> Option<i64> {
+        self.sessions
+            .get(&id)
+            .map(|entry| entry.liveness.deadline_ms(self.tick_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_lives_for_its_timeout_and_up_to_a_tick_more() {
+        let mut expiry = Expiry::new(1000);
+        expiry.open(7, 3000, 500);
+        for now in [1000, 2000, 3000] {
+            assert!(expiry.tick(now).is_empty());
+        }
+        assert_eq!(expiry.deadline_ms(7), Some(4000));
+        assert_eq!(expiry.tick(4000), [7]);
+        assert!(expiry.tick(5000).is_empty(), "it is told once");
+    }
+
+    #[test]
+    fn a_touch_moves_the_deadline_and_a_move_revives_a_closing_one() {
+        let mut expiry = Expiry::new(1000);
+        let liveness = expiry.open(7, 1000, 0);
+        assert!(expiry.tick(1000).is_empty());
+        liveness.touch(1500);
+        assert!(expiry.tick(2000).is_empty());
+        assert_eq!(expiry.tick(3000), [7]);
+        expiry.open(7, 1000, 3100);
+        assert!(expiry.tick(4000).is_empty());
+        assert_eq!(expiry.tick(5000), [7]);
+    }
+
+    #[test]
+    fn a_paused_leader_expires_nobody() {
+        let mut expiry = Expiry::new(1000);
+        expiry.open(7, 3000, 0);
+        assert!(expiry.tick(1000).is_empty());
+        assert!(
+            expiry.tick(61_000).is_empty(),
+            "it slept a minute and heard nobody"
+        );
+        assert!(expiry.tick(62_000).is_empty());
+        assert!(expiry.tick(63_000).is_empty());
+        assert_eq!(
+            expiry.tick(64_000),
+            [7],
+            "it had three seconds left and got them"
+        );
+    }
+
+    #[test]
+    fn a_closed_session_is_forgotten() {
+        let mut expiry = Expiry::new(1000);
+        expiry.open(7, 1000, 0);
+        expiry.close(7);
+        assert!(expiry.tick(10_000).is_empty());
+        assert_eq!(expiry.deadline_ms(7), None);
+    }
+}

@@ -1,0 +1,189 @@
+//! The server as its monitoring surfaces see it: `admin` reads it through here and knows nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::admin::metrics::Metrics;
+use crate::admin::trace_mask::TraceMask;
+use crate::admin::view::{
+    ConnectionInfo, ConnectionSession, DigestInfo, ServerInfo, ServerMode, SessionInfo,
+    SnapshotInfo, View, WatchSummary, WatchedPaths,
+};
+use crate::apply::DIGEST_VERSION;
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::publish::Node;
+
+/// A view of a running server.
+pub struct NodeView {
+    node: Arc<Node>,
+    client_port: u16,
+    trace_mask: TraceMask,
+}
+
+impl NodeView {
+    /// A view of `node`, whose clients connect to `client_port`.
+    #[must_use]
+    pub fn new(node: Arc<Node>, client_port: u16) -> Self {
+        Self {
+            node,
+            client_port,
+            trace_mask: TraceMask::default(),
+        }
+    }
+}
+
+fn count(number: usize) -> u64 {
+    number as u64
+}
+
+impl View for NodeView {
+    fn is_serving(&self) -> bool {
+        true
+    }
+
+    fn config(&self) -> &Config {
+        &self.node.config
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.node.metrics
+    }
+
+    fn trace_mask(&self) -> &TraceMask {
+        &self.trace_mask
+    }
+
+    fn server(&self) -> ServerInfo {
+        let state = self.node.state.read();
+        ServerInfo {
+            mode: ServerMode::Standalone,
+            last_zxid: state.meta.zxid,
+            uptime: self.node.clock.elapsed(),
+            client_port: self.client_port,
+            connection_count: self.node.registry.len(),
+            session_count: state.sessions.len(),
+            outstanding_requests: count(self.node.proposer.outstanding()),
+            // A stock server counts the root twice, as "" and as "/"; dashboards compare with that.
+            node_count: state.meta.znode_count + 1,
+            watch_count: count(self.node.watches.lock().len()),
+            ephemeral_count: count(state.ephemeral_count),
+            approximate_data_size: state.meta.data_size,
+        }
+    }
+
+    fn connections(&self) -> Vec<ConnectionInfo> {
+        self.node
+            .registry
+            .all()
+            .iter()
+            .map(|connection| connection_info(connection))
+            .collect()
+    }
+
+    fn sessions(&self) -> Vec<SessionInfo> {
+        let state = self.node.state.read();
+        let expiry = self.node.expiry.lock();
+        let sessions = state.sessions.iter().map(|(id, session)| SessionInfo {
+            id: *id,
+            expires_at: self
+                .node
+                .clock
+                .wall_of(expiry.deadline_ms(*id).unwrap_or_default()),
+            ephemerals: session
+                .ephemerals
+                .iter()
+                .map(|path| path.to_string())
+                .collect(),
+        });
+        sessions.collect()
+    }
+
+    fn watches(&self) -> Vec<WatchedPaths> {
+        let mut by_connection: BTreeMap<_, Vec<String>> = BTreeMap::new();
+        for (path, connection) in self.node.watches.lock().data_watches() {
+            by_connection
+                .entry(connection)
+                .or_default()
+                .push(path.to_string());
+        }
+        let watched = by_connection.into_iter().filter_map(|(id, mut paths)| {
+            paths.sort();
+            let session = self.node.registry.get(id)?.session()?;
+            Some(WatchedPaths {
+                session_id: session.id,
+                paths,
+            })
+        });
+        watched.collect()
+    }
+
+    fn watch_summary(&self) -> WatchSummary {
+        let table = self.node.watches.lock();
+        let mut summary = WatchSummary::default();
+        let (mut connections, mut paths) = (
+            std::collections::HashSet::new(),
+            std::collections::HashSet::new(),
+        );
+        for (path, connection) in table.data_watches() {
+            summary.watches += 1;
+            connections.insert(connection);
+            paths.insert(path);
+        }
+        WatchSummary {
+            connections: count(connections.len()),
+            paths: count(paths.len()),
+            ..summary
+        }
+    }
+
+    fn digests(&self) -> Vec<DigestInfo> {
+        let points = self.node.digests.lock();
+        points
+            .iter()
+            .map(|(zxid, digest)| DigestInfo {
+                zxid,
+                digest,
+                version: DIGEST_VERSION,
+            })
+            .collect()
+    }
+
+    fn last_snapshot(&self) -> Option<SnapshotInfo> {
+        None
+    }
+
+    fn reset_connection_stats(&self) {
+        for connection in self.node.registry.all() {
+            connection.reset_statistics();
+        }
+    }
+}
+
+fn connection_info(connection: &Connection) -> ConnectionInfo {
+    let statistics = connection.statistics();
+    let (outstanding, unsent) = connection.backlog();
+    let session = connection.session().map(|session| ConnectionSession {
+        id: session.id,
+        timeout: Duration::from_millis(u64::try_from(session.timeout_ms).unwrap_or_default()),
+        last_operation: statistics.last_operation.map_or(0, |op| op.as_i32()),
+        last_cxid: statistics.last_cxid.into(),
+        last_zxid: statistics.last_zxid,
+        last_response: statistics.last_response,
+        latency_last: statistics.latency_last,
+        latency_min: statistics.latency_min.unwrap_or_default(),
+        latency_average: statistics.latency_average(),
+        latency_max: statistics.latency_max,
+    });
+    ConnectionInfo {
+        remote: connection.peer(),
+        reading: true,
+        writing: unsent > 0,
+        outstanding_requests: count(outstanding),
+        packets_received: statistics.packets_received,
+        packets_sent: statistics.packets_sent,
+        established: connection.established(),
+        session,
+    }
+}

@@ -1,0 +1,271 @@
+//! All watches of this server's connections.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use treekeeper_protocol::encode::{begin_frame, end_frame};
+use treekeeper_protocol::{EventType, KeeperState, ReplyHeader, WatcherEvent};
+
+use super::{Change, ConnectionId, Kinds, Sink};
+
+/// Watches by path and by connection.
+///
+/// Invariants:
+/// * a path is listed under a connection exactly if the connection is listed under the path;
+/// * no entry is empty.
+#[derive(Default)]
+pub struct WatchTable {
+    by_path: HashMap<Arc<str>, HashMap<ConnectionId, Kinds>>,
+    by_connection: HashMap<ConnectionId, Watcher>,
+    /// Recursive watches in all, so that a change looks at ancestors only when there are any.
+    recursive: usize,
+    /// Entries as ZooKeeper counts them: its data table, then its child table.
+    data_entries: usize,
+    child_entries: usize,
+}
+
+struct Watcher {
+    sink: Arc<dyn Sink>,
+    paths: HashSet<Arc<str>>,
+}
+
+/// How often each kind of change was told, and to how many connections.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Fired {
+    /// Events queued.
+    pub events: u64,
+    /// Bytes of those events.
+    pub bytes: u64,
+}
+
+impl WatchTable {
+    /// Registers watches of these kinds on `path`; those that the connection has already stay one.
+    pub fn add(
+        &mut self,
+        connection: ConnectionId,
+        sink: &Arc<dyn Sink>,
+        path: &str,
+        kinds: Kinds,
+    ) {
+        let path = match self.by_path.get_key_value(path) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::from(path),
+        };
+        let watcher = self
+            .by_connection
+            .entry(connection)
+            .or_insert_with(|| Watcher {
+                sink: Arc::clone(sink),
+                paths: HashSet::new(),
+            });
+        watcher.paths.insert(Arc::clone(&path));
+        let held = self
+            .by_path
+            .entry(path)
+            .or_default()
+            .entry(connection)
+            .or_default();
+        let added = kinds.without(*held);
+        *held = held.with(kinds);
+        self.count(added, usize::wrapping_add);
+    }
+
+    /// Takes watches away. False when the connection has none of these kinds on `path`.
+    pub fn remove(&mut self, connection: ConnectionId, path: &str, kinds: Kinds) -> bool {
+        let Some(held) = self
+            .by_path
+            .get_mut(path)
+            .and_then(|watchers| watchers.get_mut(&connection))
+        else {
+            return false;
+        };
+        let removed = held.and(kinds);
+        *held = held.without(kinds);
+        let last = held.is_empty();
+        self.count(removed, usize::wrapping_sub);
+        if last {
+            self.forget(connection, path);
+        }
+        !removed.is_empty()
+    }
+
+    /// Has the connection a watch of one of these kinds on `path`?
+    #[must_use]
+    pub fn contains(&self, connection: ConnectionId, path: &str, kinds: Kinds) -> bool {
+        let held = self
+            .by_path
+            .get(path)
+            .and_then(|watchers| watchers.get(&connection));
+        held.is_some_and(|held| !held.and(kinds).is_empty())
+    }
+
+    /// Takes all watches of a connection away: it has ended.
+    pub fn remove_connection(&mut self, connection: ConnectionId) {
+        let Some(watcher) = self.by_connection.remove(&connection) else {
+            return;
+        };
+        for path in watcher.paths {
+            let Some(watchers) = self.by_path.get_mut(&path) else {
+                continue;
+            };
+            let removed = watchers.remove(&connection).unwrap_or_default();
+            if watchers.is_empty() {
+                self.by_path.remove(&path);
+            }
+            self.count(removed, usize::wrapping_sub);
+        }
+    }
+
+    /// Tells everyone who watches: at most one event per connection and change; one-shot watches that fire are gone,
+    /// also where the ACL keeps the event back (CVE-2024-23944). Who was told is added to `wake`.
+    pub fn fire(&mut self, change: &Change, zxid: i64, wake: &mut Vec<Arc<dyn Sink>>) -> Fired {
+        if self.by_path.is_empty() {
+            return Fired::default();
+        }
+        let mut told = self.take_fired(&change.path, Kinds::fired_by(change.event));
+        if self.recursive > 0 && change.event != EventType::NodeChildrenChanged {
+            self.add_recursive_above(&change.path, &mut told);
+        }
+        if told.is_empty() {
+            return Fired::default();
+        }
+        let frame = encode_event(change.event, &change.path, zxid);
+        let mut fired = Fired::default();
+        for connection in told {
+            if let Some(watcher) = self.by_connection.get(&connection) {
+                watcher.sink.push_event(&frame, change.acl.as_deref());
+                wake.push(Arc::clone(&watcher.sink));
+                fired.events += 1;
+                fired.bytes += frame.len() as u64;
+            }
+        }
+        for connection in self.take_idle(&change.path) {
+            self.unlist(connection, &change.path);
+        }
+        fired
+    }
+
+    /// The connections with a watch on `path` that this change fires; takes their one-shot watches away.
+    fn take_fired(&mut self, path: &str, fires: Kinds) -> Vec<ConnectionId> {
+        let Some(watchers) = self.by_path.get_mut(path) else {
+            return Vec::new();
+        };
+        let mut told = Vec::with_capacity(watchers.len());
+        let mut gone = Vec::new();
+        for (connection, held) in watchers.iter_mut() {
+            let hit = held.and(fires);
+            if !hit.is_empty() {
+                told.push(*connection);
+                gone.push(hit.one_shot());
+                *held = held.without(hit.one_shot());
+            }
+        }
+        for kinds in gone {
+            self.count(kinds, usize::wrapping_sub);
+        }
+        told
+    }
+
+    fn add_recursive_above(&self, path: &str, told: &mut Vec<ConnectionId>) {
+        let mut seen: HashSet<ConnectionId> = told.iter().copied().collect();
+        let mut below = path;
+        while let Some(above) = treekeeper_protocol::path::parent(below) {
+            for (connection, held) in self.by_path.get(above).into_iter().flatten() {
+                if !held.and(Kinds::RECURSIVE).is_empty() && seen.insert(*connection) {
+                    told.push(*connection);
+                }
+            }
+            below = above;
+        }
+    }
+
+    /// Removes connections without any watch left from a path, and the path when none remains.
+    fn take_idle(&mut self, path: &str) -> Vec<ConnectionId> {
+        let Some(watchers) = self.by_path.get_mut(path) else {
+            return Vec::new();
+        };
+        let idle = watchers
+            .extract_if(|_, held| held.is_empty())
+            .map(|(connection, _)| connection)
+            .collect();
+        if watchers.is_empty() {
+            self.by_path.remove(path);
+        }
+        idle
+    }
+
+    fn forget(&mut self, connection: ConnectionId, path: &str) {
+        if let Some(watchers) = self.by_path.get_mut(path) {
+            watchers.remove(&connection);
+            if watchers.is_empty() {
+                self.by_path.remove(path);
+            }
+        }
+        self.unlist(connection, path);
+    }
+
+    fn unlist(&mut self, connection: ConnectionId, path: &str) {
+        if let Some(watcher) = self.by_connection.get_mut(&connection) {
+            watcher.paths.remove(path);
+            if watcher.paths.is_empty() {
+                self.by_connection.remove(&connection);
+            }
+        }
+    }
+
+    fn count(&mut self, kinds: Kinds, change: impl Fn(usize, usize) -> usize) {
+        let has = |kind| usize::from(!kinds.and(kind).is_empty());
+        let staying = has(Kinds::PERSISTENT) + has(Kinds::RECURSIVE);
+        self.recursive = change(self.recursive, has(Kinds::RECURSIVE));
+        self.data_entries = change(self.data_entries, has(Kinds::DATA) + staying);
+        self.child_entries = change(self.child_entries, has(Kinds::CHILD) + staying);
+    }
+
+    /// Watches as `mntr` counts them: ZooKeeper's data table and its child table, persistent ones being in both.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.data_entries + self.child_entries
+    }
+
+    /// True when nobody watches anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_path.is_empty()
+    }
+
+    /// Every (path, connection) in ZooKeeper's data table: what `wchs`, `wchc` and `wchp` show.
+    pub fn data_watches(&self) -> impl Iterator<Item = (&Arc<str>, ConnectionId)> {
+        self.by_path.iter().flat_map(|(path, watchers)| {
+            let shown = watchers
+                .iter()
+                .filter(|(_, held)| !held.without(Kinds::CHILD).is_empty());
+            shown.map(move |(connection, _)| (path, *connection))
+        })
+    }
+}
+
+fn encode_event(event_type: EventType, path: &str, zxid: i64) -> Bytes {
+    let mut out = BytesMut::with_capacity(path.len() + 32);
+    let start = begin_frame(&mut out);
+    ReplyHeader {
+        xid: -1,
+        zxid,
+        err: 0,
+    }
+    .encode(&mut out);
+    WatcherEvent {
+        event_type,
+        state: KeeperState::SyncConnected,
+        path: path.to_owned(),
+    }
+    .encode(&mut out);
+    end_frame(&mut out, start);
+    out.freeze()
+}
+
+/// An event that answers a watch of `setWatches` at once: it names no transaction.
+#[must_use]
+pub fn missed_event(event_type: EventType, path: &str) -> Bytes {
+    encode_event(event_type, path, -1)
+}
