@@ -158,10 +158,9 @@ impl Server {
         let view: Arc<dyn View> = Arc::new(NodeView::new(Arc::clone(&node), client_address.port()));
         tasks.spawn(timers::expire_sessions(Arc::clone(&node)));
         tasks.spawn(timers::remove_expired_znodes(Arc::clone(&node)));
-        if let Some(failed) = Some(consensus.clone()) {
-            let report = report.clone();
-            tasks.spawn(async move { report.send(failed.failed().await.into()) });
-        }
+        let (failed, reporting) = (consensus.clone(), report.clone());
+        tasks.spawn(async move { reporting.send(failed.failed().await.into()) });
+        forget_permission(&config);
         spawn_http(&mut tasks, admin, &view, &config, &stopped);
         let store_failed = report.store();
         let listener = Listener::new(Arc::clone(&node), view, clients, Arc::new(store_failed));
@@ -209,6 +208,17 @@ impl Server {
             zxid = format_args!("{:#x}", self.node.state.read().meta.zxid),
             "stopped"
         );
+    }
+}
+
+/// With `db.autocreate=false` the file `initialize` permits one new database; that is now made.
+fn forget_permission(config: &Config) {
+    let permission = config.storage.data_dir.join("initialize");
+    if !config.storage.create_database
+        && permission.exists()
+        && let Err(error) = std::fs::remove_file(&permission)
+    {
+        tracing::warn!(file = %permission.display(), %error, "cannot remove the permission for a new database");
     }
 }
 

@@ -8,4 +8,5 @@
 
 pub mod abuse;
 pub mod compat;
+pub mod process;
 pub mod wire;

@@ -34,6 +34,8 @@ pub struct State {
     pub ephemeral_count: usize,
     /// Changes of the present command, in the order in which watchers hear of them.
     pub(super) changes: Vec<Change>,
+    /// An entry was applied in part: nothing may be flushed any more.
+    pub damaged: bool,
     /// What to put back if the present multi fails.
     undo: Option<Vec<(String, Option<Arc<Znode>>)>>,
 }
@@ -99,6 +101,7 @@ impl State {
             quotas: BTreeSet::new(),
             ephemeral_count: 0,
             changes: Vec::new(),
+            damaged: false,
             undo: None,
         };
         if stored.is_some() {
@@ -126,7 +129,6 @@ impl State {
         self.put(path::QUOTA, with_children(0))?;
         let config = Znode {
             aversion: -1,
-            version: -1,
             acl: Some(config_acl),
             ..empty
         };

@@ -2,21 +2,26 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sha1::{Digest, Sha1};
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// The id of credentials `user:password`: the user, a colon, and base64 of SHA-1 of the whole. Without a colon the
+use crate::config::DigestAlgorithm;
+
+/// The id of credentials `user:password`: the user, a colon, and base64 of a hash of the whole. Without a colon the
 /// whole is the user.
 #[must_use]
-pub fn digest_id(credentials: &[u8]) -> String {
+pub fn digest_id(algorithm: DigestAlgorithm, credentials: &[u8]) -> String {
     let user = credentials
         .split(|byte| *byte == b':')
         .next()
         .unwrap_or_default();
-    format!(
-        "{}:{}",
-        String::from_utf8_lossy(user),
-        STANDARD.encode(Sha1::digest(credentials))
-    )
+    let hash = match algorithm {
+        DigestAlgorithm::Sha1 => STANDARD.encode(Sha1::digest(credentials)),
+        DigestAlgorithm::Sha256 => STANDARD.encode(Sha256::digest(credentials)),
+        DigestAlgorithm::Sha384 => STANDARD.encode(Sha384::digest(credentials)),
+        DigestAlgorithm::Sha512 => STANDARD.encode(Sha512::digest(credentials)),
+    };
+    format!("{}:{hash}", String::from_utf8_lossy(user))
 }
 
 /// Is `id` well-formed in an ACL: exactly two parts around one colon?
@@ -37,11 +42,11 @@ mod tests {
     #[test]
     fn the_whole_credentials_are_hashed() {
         // The example of ZooKeeper's programmer's guide.
-        assert_eq!(
-            digest_id(b"super:admin"),
-            "super:xQJmxLMiHGwaqBvst5y6rkB6HQs="
-        );
-        assert!(digest_id(b"nocolon").starts_with("nocolon:"));
+        let id = digest_id(DigestAlgorithm::Sha1, b"super:admin");
+        assert_eq!(id, "super:xQJmxLMiHGwaqBvst5y6rkB6HQs=");
+        assert!(digest_id(DigestAlgorithm::Sha1, b"nocolon").starts_with("nocolon:"));
+        let longer = digest_id(DigestAlgorithm::Sha256, b"super:admin");
+        assert_eq!(longer.len(), "super:".len() + 44);
     }
 
     #[test]

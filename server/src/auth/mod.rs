@@ -11,6 +11,8 @@ mod permission;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::config::DigestAlgorithm;
+
 pub use digest::digest_id;
 pub use permission::{allows, normalise, redact};
 
@@ -58,6 +60,8 @@ impl Identity {
 /// What this server accepts from `addauth`.
 #[derive(Debug, Clone)]
 pub struct Providers {
+    /// How `user:password` becomes an id (`DigestAuthenticationProvider.digestAlg`).
+    pub digest_algorithm: DigestAlgorithm,
     /// Is the `digest` scheme on (`DigestAuthenticationProvider.enabled`)?
     pub digest_enabled: bool,
     /// The digest id that makes a superuser (`DigestAuthenticationProvider.superDigest`).
@@ -78,7 +82,7 @@ impl Providers {
             // The address is an identity since the connection was made: nothing to add.
             "ip" => Ok(Vec::new()),
             "digest" if self.digest_enabled => {
-                let id = digest_id(auth);
+                let id = digest_id(self.digest_algorithm, auth);
                 let mut added = Vec::with_capacity(2);
                 if self.super_digest.as_deref() == Some(&id) {
                     added.push(Identity::superuser());
@@ -100,8 +104,9 @@ mod tests {
 
     #[test]
     fn digest_adds_the_user_and_the_super_digest_the_superuser() {
-        let id = digest_id(b"super:secret");
+        let id = digest_id(DigestAlgorithm::Sha1, b"super:secret");
         let providers = Providers {
+            digest_algorithm: DigestAlgorithm::Sha1,
             digest_enabled: true,
             super_digest: Some(id.clone()),
         };

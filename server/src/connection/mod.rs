@@ -7,6 +7,7 @@
 
 mod handle;
 mod handshake;
+mod large;
 mod listener;
 mod outbox;
 mod queue;
@@ -18,6 +19,7 @@ mod statistics;
 mod task;
 
 pub use handle::{Connection, Session};
+pub use large::LargeRequestBytes;
 pub use listener::{Listener, bind};
 pub use queue::Turn;
 pub use read::answer_behind;

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use treekeeper_protocol::encode::{begin_frame, end_frame};
 use treekeeper_protocol::{ErrorCode, OpCode, ReplyHeader, Request};
 
+use super::large::Share;
 use super::outbox::Outbox;
 use super::{OUTBOX_BYTES_MAX, Statistics};
 use crate::admin::metrics::TrafficCounts;
@@ -63,7 +64,7 @@ pub(super) struct Asked {
 /// Requests in their order, and the replies that are finished.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    slots: VecDeque<(Asked, Slot)>,
+    slots: VecDeque<(Asked, Slot, Option<Share>)>,
     /// Turn of the first slot.
     first: u64,
     /// Bytes of the frames whose slots are here.
@@ -89,8 +90,13 @@ impl Queue {
 
     /// A request takes its turn.
     pub(super) fn push(&mut self, asked: Asked, slot: Slot) -> Turn {
+        self.push_large(asked, slot, None)
+    }
+
+    /// The same for one that may be large, and gives its share back when it is answered.
+    pub(super) fn push_large(&mut self, asked: Asked, slot: Slot, share: Option<Share>) -> Turn {
         self.in_flight_bytes += asked.bytes;
-        self.slots.push_back((asked, slot));
+        self.slots.push_back((asked, slot, share));
         Turn(self.first + self.slots.len() as u64 - 1)
     }
 
@@ -104,7 +110,7 @@ impl Queue {
         if self.closing {
             return None;
         }
-        let (asked, slot) = self.slots.front_mut()?;
+        let (asked, slot, _) = self.slots.front_mut()?;
         match std::mem::replace(slot, Slot::Running) {
             Slot::Ready(request) => Some((*asked, request)),
             other => {
@@ -125,7 +131,7 @@ impl Queue {
         close: bool,
     ) -> Option<Asked> {
         let at = usize::try_from(turn.0.checked_sub(self.first)?).ok()?;
-        let (asked, slot) = self.slots.get_mut(at).filter(|_| !self.closing)?;
+        let (asked, slot, _) = self.slots.get_mut(at).filter(|_| !self.closing)?;
         let asked = *asked;
         if at == 0 {
             self.pop();
@@ -155,7 +161,7 @@ impl Queue {
     pub(super) fn advance(&mut self) {
         while !self.closing {
             match self.slots.front_mut() {
-                Some((asked, Slot::Done(finished))) => {
+                Some((asked, Slot::Done(finished), _)) => {
                     let asked = *asked;
                     let Finished {
                         zxid, err, close, ..
@@ -172,13 +178,13 @@ impl Queue {
 
     /// Was the request at the front refused when it was received?
     pub(super) fn is_refused(&self) -> bool {
-        !self.closing && matches!(self.slots.front(), Some((_, Slot::Refused { .. })))
+        !self.closing && matches!(self.slots.front(), Some((_, Slot::Refused { .. }, _)))
     }
 
     /// The request at the front was refused when it was received: queues its reply. `last_zxid` is the last applied
     /// one. False when the front is something else.
     pub(super) fn advance_refused(&mut self, last_zxid: i64) -> bool {
-        let Some((asked, Slot::Refused { zxid, code, close })) = self.slots.front() else {
+        let Some((asked, Slot::Refused { zxid, code, close }, _)) = self.slots.front() else {
             return false;
         };
         let (asked, zxid, code, close) = (*asked, zxid.unwrap_or(last_zxid), *code, *close);
@@ -243,7 +249,7 @@ impl Queue {
     }
 
     fn pop(&mut self) {
-        if let Some((asked, _)) = self.slots.pop_front() {
+        if let Some((asked, _, _)) = self.slots.pop_front() {
             self.first += 1;
             self.in_flight_bytes -= asked.bytes;
         }

@@ -120,8 +120,7 @@ impl Reader<'_> {
                 queue.reply(asked, zxid, 0, |_| {}, Some(list.encoded()));
             }
             Ok(Body::Children(list, stat)) => {
-                let body =
-                    |out: &mut BytesMut| put_children(out, list.as_deref(), stat.as_deref());
+                let body = |out: &mut BytesMut| put_children(out, list.as_deref(), stat.as_deref());
                 queue.reply(asked, zxid, 0, body, None);
             }
             Err(code) => queue.reply(asked, zxid, code.as_i32(), |_| {}, None),

@@ -1,14 +1,14 @@
 //! The task of one connection: one read and one write of the socket a wake-up, everything in between in order.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use treekeeper_protocol::frame::split_frame;
 use treekeeper_protocol::{
     ConnectRequest, ErrorCode, FourLetterWord, OpCode, Request, RequestHeader,
@@ -159,14 +159,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.received.reserve(READ_BUFFER_BYTES);
-        let room = self.received.spare_capacity_mut();
-        let mut buffer = ReadBuf::uninit(room);
-        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
-        let count = buffer.filled().len();
-        // Without unsafe code the length cannot be moved over what was read in place.
-        let read = Bytes::copy_from_slice(buffer.filled());
-        self.received.extend_from_slice(&read);
-        Poll::Ready(Ok(count))
+        // The future holds nothing between two polls, so it may be made anew for each.
+        pin!(self.socket.read_buf(&mut self.received)).poll(cx)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -320,8 +314,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             Ok(Request::Sync(request)) => self.sync(asked, request.path),
             Ok(Request::Auth(request)) => self.auth(session, asked, request)?,
             Ok(request) if request.op().is_write() => {
+                let Ok(share) = self.node.large_requests.take(frame.len()) else {
+                    self.node.metrics.large_requests_rejected.increment();
+                    self.ended = true;
+                    self.connection.queue().closing = true;
+                    return Ok(());
+                };
                 self.ended |= matches!(request, Request::CloseSession);
-                let turn = self.connection.queue().push(asked, Slot::Waiting);
+                let mut queue = self.connection.queue();
+                let turn = queue.push_large(asked, Slot::Waiting, share);
+                drop(queue);
                 let identities = self.connection.identities();
                 self.writes.push(Write {
                     turn,

@@ -126,3 +126,61 @@ fn put_count(out: &mut BytesMut, count: usize) {
         u32::try_from(count).expect("an ensemble has few members, with short addresses"),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn members() -> impl Strategy<Value = Membership> {
+        let voters = prop::collection::btree_set(any::<u64>(), 1..5);
+        (
+            prop::collection::vec(voters, 1..3),
+            prop::collection::btree_map(any::<u64>(), ".{0,20}", 0..5),
+        )
+            .prop_map(|(configs, addresses)| {
+                let ids = configs
+                    .iter()
+                    .flatten()
+                    .copied()
+                    .chain(addresses.keys().copied());
+                let node = |id: &u64| BasicNode::new(addresses.get(id).map_or("", String::as_str));
+                let nodes: BTreeMap<_, _> = ids.map(|id| (id, node(&id))).collect();
+                Membership::new(configs, nodes).unwrap()
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn members_are_read_as_they_were_written(membership in members(), index: u32, term: u64) {
+            let at = log_id(Position { index: u64::from(index), term });
+            for at in [None, Some(at)] {
+                let stored = StoredMembership::new(at, membership.clone());
+                prop_assert_eq!(decode_stored_membership(&encode_stored_membership(&stored)), Some(stored));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_members_or_none(bytes: Vec<u8>) {
+            // Whatever comes of them, it comes without a panic.
+            let _ = (decode_stored_membership(&bytes), decode_membership(&bytes), decode_vote(&bytes));
+        }
+
+        #[test]
+        fn votes_are_read_as_they_were_written(term: u64, node: u64, committed: bool) {
+            let vote = RaftVote::from_leader_id(openraft::type_config::alias::LeaderIdOf::<Types>::new(term, node), committed);
+            prop_assert_eq!(decode_vote(&encode_vote(&vote)), Some(vote));
+        }
+    }
+
+    #[test]
+    fn no_members_are_read_as_such() {
+        let none = StoredMembership::default();
+        assert_eq!(
+            decode_stored_membership(&encode_stored_membership(&none)),
+            Some(none.clone())
+        );
+        assert_eq!(decode_stored_membership(&[]), Some(none));
+    }
+}

@@ -206,6 +206,9 @@ impl Work {
     fn flush(&mut self) -> Result<(), StoreError> {
         let (frozen, bytes, store) = {
             let mut state = self.node.state.write();
+            if state.damaged {
+                return Ok(());
+            }
             self.written = applied(&state.meta);
             let bytes = state.tree.buffered_bytes();
             state.store_meta();

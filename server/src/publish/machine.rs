@@ -13,9 +13,6 @@ use crate::consensus::{Applied, Entry, Payload, StateMachine};
 use crate::tree::{Lookup, StoreError};
 use crate::watch::{Fired, Sink};
 
-/// Commands applied before the publish lock is let go for those who read.
-const COMMANDS_PER_LOCK: usize = 64;
-
 /// Applies what is committed, in log order. Owned by one task; the only writer of the state.
 pub struct Machine {
     node: Arc<Node>,
@@ -123,38 +120,49 @@ impl Machine {
         state.meta.term = term;
     }
 
+    /// The whole entry under one hold of the lock: a flush in between would hold half of it, and a restart would
+    /// take the other half for applied.
     fn apply_batch(&mut self, index: u64, term: u64, batch: &Batch) -> Result<(), ApplyError> {
-        let fresh =
-            self.node
-                .state
-                .write()
-                .meta
-                .accept(batch.member, batch.incarnation, batch.number);
+        self.prefetch(&batch.commands)?;
         let own = self.node.proposer.is_own(batch.member, batch.incarnation);
-        if !fresh {
-            // A batch that was sent twice, or after a gap: it was applied already, or will be sent again.
-            self.done(index, term);
-            return Ok(());
-        }
-        let origins = if own {
-            self.node.proposer.applied(batch.number)
-        } else {
-            Vec::new()
-        };
-        let mut origins = origins.into_iter();
-        for commands in batch.commands.chunks(COMMANDS_PER_LOCK) {
-            self.prefetch(commands)?;
-            let mut wakes = Wakes::default();
-            {
-                let mut state = self.node.state.write();
-                for command in commands {
-                    let outcome = execute(&mut state, term, batch.time_ms, command)?;
-                    self.publish(&mut state, command, outcome, origins.next(), &mut wakes)?;
-                }
+        let mut wakes = Wakes::default();
+        let mut state = self.node.state.write();
+        if state
+            .meta
+            .accept(batch.member, batch.incarnation, batch.number)
+        {
+            let origins = if own {
+                self.node.proposer.applied(batch.number)
+            } else {
+                Vec::new()
+            };
+            if let Err(error) = self.apply_commands(&mut state, term, batch, origins, &mut wakes) {
+                // Half of an entry stands in memory: it must never reach the disk.
+                state.damaged = true;
+                return Err(error.into());
             }
-            wakes.all();
         }
-        self.done(index, term);
+        // Else it was sent twice, or after a gap: it was applied already, or will be sent again.
+        state.meta.index = index;
+        state.meta.term = term;
+        drop(state);
+        wakes.all();
+        Ok(())
+    }
+
+    fn apply_commands(
+        &self,
+        state: &mut State,
+        term: u64,
+        batch: &Batch,
+        origins: Vec<Origin>,
+        wakes: &mut Wakes,
+    ) -> Result<(), StoreError> {
+        let mut origins = origins.into_iter();
+        for command in &batch.commands {
+            let outcome = execute(state, term, batch.time_ms, command)?;
+            self.publish(state, command, outcome, origins.next(), wakes)?;
+        }
         Ok(())
     }
 

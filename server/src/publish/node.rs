@@ -9,7 +9,7 @@ use crate::admin::metrics::Metrics;
 use crate::apply::State;
 use crate::auth::Providers;
 use crate::config::Config;
-use crate::connection::Registry;
+use crate::connection::{LargeRequestBytes, Registry};
 use crate::consensus::Consensus;
 use crate::session::{Expiry, Holders};
 use crate::watch::WatchTable;
@@ -30,6 +30,8 @@ pub struct Node {
     pub proposer: Proposer,
     /// Open connections.
     pub registry: Registry,
+    /// Bytes of large requests in flight.
+    pub large_requests: LargeRequestBytes,
     /// Who may authenticate how.
     pub providers: Providers,
     /// What is counted.
@@ -58,7 +60,9 @@ impl Node {
             digests: Mutex::default(),
             proposer: Proposer::new(clock),
             registry: Registry::new(client.max_client_cnxns, client.max_cnxns, skip_acl),
+            large_requests: LargeRequestBytes::new(client.large_requests),
             providers: Providers {
+                digest_algorithm: config.auth.digest_algorithm,
                 digest_enabled: config.replicated.digest_scheme,
                 super_digest: config.auth.super_digest.clone(),
             },

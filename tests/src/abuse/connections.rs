@@ -39,7 +39,10 @@ pub(crate) fn register(suite: &mut Suite) {
         |case| {
             for index in 0..5000 {
                 // Not from the address of the honest: its connections are counted until they are seen to have gone.
-                drop(connect_from(address(1 + index / PER_ADDRESS), case.target.connect)?);
+                drop(connect_from(
+                    address(1 + index / PER_ADDRESS),
+                    case.target.connect,
+                )?);
             }
             Ok(())
         },

@@ -36,7 +36,7 @@ impl Probe {
             while rounds == 0 || !stopped.load(Ordering::Relaxed) {
                 round(&mut client, &path, rounds)?;
                 rounds += 1;
-                thread::sleep(REST);
+                crate::wire::pace::pace(REST);
             }
             Ok(rounds)
         });

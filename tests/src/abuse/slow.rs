@@ -49,7 +49,7 @@ pub(crate) fn register(suite: &mut Suite) {
             for socket in &mut sockets {
                 socket.send(&[*byte])?;
             }
-            std::thread::sleep(Duration::from_millis(20));
+            crate::wire::pace::pace(Duration::from_millis(20));
         }
         for socket in &mut sockets {
             expect("length of the response", socket.frame()?.len(), 37)?;

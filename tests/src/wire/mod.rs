@@ -7,6 +7,7 @@
 pub(crate) mod bytes;
 mod cases;
 pub(crate) mod outcome;
+pub(crate) mod pace;
 pub(crate) mod raw_client;
 pub(crate) mod reply;
 pub(crate) mod request;

@@ -177,7 +177,7 @@ impl Case {
             if Instant::now() > deadline {
                 return Err(failed(format!("expected {what} within {limit:?}")));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            crate::wire::pace::pace(Duration::from_millis(20));
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod member;
 mod suite;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ struct Seen {
     applied: Option<Applied>,
     flushed: Option<Applied>,
     commands: Vec<(u64, Bytes)>,
+    terms: BTreeMap<u64, u64>,
 }
 
 /// Remembers what it was given.
@@ -48,6 +50,37 @@ impl Machine {
             .map(|(_, command)| command.clone())
             .collect()
     }
+
+    /// The tree is safe as it is now.
+    fn flush(&self) {
+        let mut seen = self.seen.lock();
+        seen.flushed = seen.applied.clone();
+    }
+
+    /// A tree that remembers only this many of the commands.
+    fn set_back(&self, kept: usize) -> Machine {
+        let seen = self.seen.lock();
+        let commands = seen.commands[..kept].to_vec();
+        let applied = commands.last().map(|(index, _)| {
+            let applied = seen.applied.clone().expect("a command was applied");
+            Applied {
+                index: *index,
+                term: seen.terms[index],
+                ..applied
+            }
+        });
+        let terms = seen.terms.clone();
+        drop(seen);
+        let machine = Machine::new();
+        *machine.seen.lock() = Seen {
+            applied,
+            flushed: None,
+            commands,
+            terms,
+        };
+        machine.count.send_replace(kept);
+        machine
+    }
 }
 
 impl StateMachine for Machine {
@@ -74,6 +107,7 @@ impl StateMachine for Machine {
                 Payload::Command(command) => seen.commands.push((entry.index, command)),
                 Payload::Membership(members) => membership = members,
             }
+            seen.terms.insert(entry.index, entry.term);
             seen.applied = Some(Applied {
                 index: entry.index,
                 term: entry.term,

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::ops::RangeBounds;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
@@ -13,13 +14,13 @@ use openraft::storage::{
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::{OptionalSend, StorageError};
-use tempfile::TempDir;
 
 use super::super::encoding::{decode_stored_membership, log_id};
 use super::super::log_store::{LogStore, StoreReader};
 use super::super::machine::{self, FlushedTree, Payload};
 use super::super::types::{LogId, RaftEntry, RaftVote, StoredMembership, Types};
-use crate::log::{Log, LogOptions, Position, RealDisk};
+use crate::log::simulated::SimulatedDisk;
+use crate::log::{Log, LogOptions, Position};
 
 /// The suite begins logs at any index; ours begin at 0, or after a purge. This makes the difference invisible.
 struct AnyStart {
@@ -181,26 +182,20 @@ struct Stores {
     options: LogOptions,
 }
 
-impl StoreBuilder<Types, AnyStart, PositionOnly, TempDir> for Stores {
-    async fn build(&self) -> Result<(TempDir, AnyStart, PositionOnly), StorageError<Types>> {
-        let dir = tempfile::tempdir().unwrap();
-        let log = Log::open(
-            Arc::new(RealDisk),
-            dir.path(),
-            self.options,
-            Box::new(|_| {}),
-        )
-        .unwrap();
+impl StoreBuilder<Types, AnyStart, PositionOnly> for Stores {
+    async fn build(&self) -> Result<((), AnyStart, PositionOnly), StorageError<Types>> {
+        let disk = Arc::new(SimulatedDisk::new());
+        let log = Log::open(disk, Path::new("/log"), self.options, Box::new(|_| {})).unwrap();
         let store = AnyStart {
             store: LogStore::new(log),
             begun_after: None,
         };
-        Ok((dir, store, PositionOnly::default()))
+        Ok(((), store, PositionOnly::default()))
     }
 }
 
 async fn run(options: LogOptions) {
-    Suite::<Types, AnyStart, PositionOnly, Stores, TempDir>::test_all(Stores { options })
+    Suite::<Types, AnyStart, PositionOnly, Stores, ()>::test_all(Stores { options })
         .await
         .unwrap();
 }

@@ -63,6 +63,17 @@ pub(crate) fn register(suite: &mut Suite) {
         limit(case, FRAME_LEN_MAX + 1, false)
     });
     suite.case("framing/reply-may-be-longer-than-a-request", long_reply);
+    for at_once in [false, true] {
+        let how = if at_once {
+            "sent-at-once"
+        } else {
+            "sent-one-by-one"
+        };
+        suite.case(
+            format!("framing/100-MB-of-pipelined-replies-to-reads-{how}-arrive-in-order"),
+            move |case| pipelined_reads(case, at_once),
+        );
+    }
     suite.case("framing/requests-before-a-bad-frame-are-served", |case| {
         let mut client = case.client()?;
         client.abandon();
@@ -148,6 +159,28 @@ fn limit(case: &Case, len: usize, is_taken: bool) -> Outcome {
     client.abandon();
     client.socket.send_if_open(&request.framed(1));
     client.socket.closed()
+}
+
+/// A thousand reads of 100 kB by a client that reads its replies.
+fn pipelined_reads(case: &Case, at_once: bool) -> Outcome {
+    let (mut client, count, len) = (case.client()?, 1000, 100_000);
+    let path = case.at("large");
+    client.make(&path, &vec![b'x'; len], 0)?;
+    let requests = (2..count + 2).map(|xid| get_data(&path, false).framed(xid));
+    if at_once {
+        client.socket.send(&requests.collect::<Vec<_>>().concat())?;
+    } else {
+        for request in requests {
+            client.socket.send(&request)?;
+        }
+    }
+    for xid in 2..count + 2 {
+        let reply = client.reply()?;
+        expect("xid", reply.xid, xid)?;
+        let got = reply.data_and_stat()?.0.map(|data| data.len());
+        expect("length of the data", got, Some(len))?;
+    }
+    Ok(())
 }
 
 fn long_reply(case: &Case) -> Outcome {

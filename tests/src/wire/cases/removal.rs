@@ -143,7 +143,7 @@ pub(crate) fn register(suite: &mut Suite) {
             client
                 .call(&set_data(&case.at("t"), b"alive", -1))?
                 .stat()?;
-            std::thread::sleep(Duration::from_millis(300));
+            crate::wire::pace::pace(Duration::from_millis(300));
         }
         case.until("the znode's removal", PATIENCE, || {
             Ok(client.call(&exists(&case.at("t"), false))?.err == -101)

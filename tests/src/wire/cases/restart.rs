@@ -216,7 +216,7 @@ fn expiry(case: &Case, how: &str) -> Outcome {
     drop(client.disconnect());
     case.control(how)?;
     // The server stays away for longer than the session's time-out.
-    std::thread::sleep(Duration::from_millis(3500));
+    crate::wire::pace::pace(Duration::from_millis(3500));
     case.control("start")?;
     let up = Instant::now();
     let mut watcher = case.client()?;

@@ -236,7 +236,7 @@ fn register_expiry(suite: &mut Suite) {
             while begin.elapsed() < Duration::from_millis(4500) {
                 client.send(&request)?;
                 client.reply()?;
-                std::thread::sleep(Duration::from_millis(200));
+                crate::wire::pace::pace(Duration::from_millis(200));
             }
             expect(
                 "owner",
@@ -254,7 +254,7 @@ fn register_expiry(suite: &mut Suite) {
             let mut connect = case.client_for(2000)?.disconnect();
             let begin = Instant::now();
             while begin.elapsed() < Duration::from_secs(5) {
-                std::thread::sleep(Duration::from_millis(500));
+                crate::wire::pace::pace(Duration::from_millis(500));
                 connect = case.client_with(&connect)?.disconnect();
             }
             case.client_with(&connect)?.ping().map(drop)
@@ -275,7 +275,7 @@ fn register_expiry(suite: &mut Suite) {
             let mut other = case.client()?;
             while begin.elapsed() < Duration::from_secs(3) {
                 other.call(&exists(&case.at("e"), false))?.stat()?;
-                std::thread::sleep(Duration::from_millis(200));
+                crate::wire::pace::pace(Duration::from_millis(200));
             }
             expect(
                 "session",

@@ -41,8 +41,7 @@ pub(crate) fn register(suite: &mut Suite) {
     suite.alone("words/stmk-takes-eight-more-bytes", |case| {
         for mask in [1, 306] {
             let mut socket = case.socket()?;
-            socket.send(b"stmk")?;
-            socket.send(&i64::to_be_bytes(mask))?;
+            socket.send(&[&b"stmk"[..], &i64::to_be_bytes(mask)].concat())?;
             expect("answer", socket.text()?, mask.to_string())?;
             expect("trace mask", case.word("gtmk")?, mask.to_string())?;
         }

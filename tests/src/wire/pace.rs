@@ -1,0 +1,14 @@
+//! Time that passes on purpose: a client that is slow, or keeps a session alive at its own pace.
+//!
+//! Not here: waiting for something to happen, which is `Case::until`'s and the sockets' affair.
+
+use std::time::Duration;
+
+/// Lets time pass.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the pace itself is what the case is about: there is no condition to wait for"
+)]
+pub(crate) fn pace(time: Duration) {
+    std::thread::sleep(time);
+}
