@@ -54,13 +54,16 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}")),
     };
-    match command {
+    let code = match command {
         Command::Serve(arguments) => {
             log_to_stderr();
             runtime.block_on(serve(arguments))
         }
         Command::Client(command) => runtime.block_on(cli::run(command)),
-    }
+    };
+    // After a failure something may wait for a disk that never answers; the process ends all the same.
+    runtime.shutdown_background();
+    code
 }
 
 async fn serve(arguments: Serve) -> ExitCode {
@@ -96,7 +99,11 @@ async fn serve(arguments: Serve) -> ExitCode {
     };
     tokio::select! {
         () = told_to_stop() => {}
-        fatal = server.failed() => return fail(&fatal.to_string()),
+        fatal = server.failed() => {
+            let _ = fail(&fatal.to_string());
+            // At once: nothing more may be flushed or acknowledged, and a disk may never answer.
+            std::process::exit(1);
+        }
     }
     if tokio::time::timeout(STOP_TIMEOUT, server.stop())
         .await

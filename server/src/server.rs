@@ -130,18 +130,30 @@ impl Server {
         let node = Arc::new(Node::new(Arc::clone(&config), state));
         let report = Report(fatal_sender);
         let machine = Machine::new(Arc::clone(&node), flusher.signal(), report.apply());
-        let consensus = join(&config, machine, report.clone()).await?;
+        // Before the log is replayed: a replay fills the buffer, and waits for the flusher when it is full.
+        let durable = {
+            let node = Arc::downgrade(&node);
+            move || {
+                let node = node.upgrade();
+                if let Some(consensus) = node.as_ref().and_then(|node| node.consensus.get()) {
+                    consensus.flushed();
+                }
+            }
+        };
+        flusher
+            .start(&node, durable, report.flusher())
+            .map_err(ServeError::Thread)?;
+        let consensus = match join(&config, machine, report.clone()).await {
+            Ok(consensus) => consensus,
+            Err(error) => {
+                flusher.stop();
+                return Err(error);
+            }
+        };
         assert!(
             node.consensus.set(consensus.clone()).is_ok(),
             "a server starts once"
         );
-        let durable = {
-            let consensus = consensus.clone();
-            move || consensus.flushed()
-        };
-        flusher
-            .start(&node, durable, report.store())
-            .map_err(ServeError::Thread)?;
 
         lead(&node, &consensus, &mut fatal).await?;
         let zxid = node.state.read().meta.zxid;
@@ -185,7 +197,14 @@ impl Server {
 
     /// Waits until the server cannot go on.
     pub async fn failed(&mut self) -> Fatal {
-        self.fatal.recv().await.unwrap_or(Fatal::Task)
+        tokio::select! {
+            fatal = self.fatal.recv() => fatal.unwrap_or(Fatal::Task),
+            // Ticks, listeners and their like never end by themselves.
+            _ = self.tasks.join_next() => match self.fatal.try_recv() {
+                Ok(fatal) => fatal,
+                Err(_) => Fatal::Task,
+            },
+        }
     }
 
     /// Stops: closes the clients' connections, applies what is on its way, and makes everything durable.
@@ -235,6 +254,11 @@ impl Report {
     fn apply(&self) -> impl Fn(ApplyError) + Send + use<> {
         let report = self.clone();
         move |error| report.send(error.into())
+    }
+
+    fn flusher(&self) -> impl Fn(Option<StoreError>) + Send + use<> {
+        let report = self.clone();
+        move |error| report.send(error.map_or(Fatal::Task, Fatal::from))
     }
 
     fn store(&self) -> impl Fn(StoreError) + Send + Sync + use<> {
@@ -298,6 +322,7 @@ fn spawn_http(
             if let Err(error) = admin::http::serve(listener, view, &config.admin, stopped).await {
                 tracing::error!(%error, "HTTP commands are served no longer");
             }
+            std::future::pending::<()>().await;
         });
     }
     if let Some(listener) = http.metrics {
@@ -306,6 +331,7 @@ fn spawn_http(
             if let Err(error) = admin::http::serve_metrics(listener, view, stopped).await {
                 tracing::error!(%error, "metrics are served no longer");
             }
+            std::future::pending::<()>().await;
         });
     }
 }
@@ -335,7 +361,7 @@ async fn lead(
         (
             meta.next_incarnation(member),
             meta.cluster_id != 0,
-            meta.settings.clone(),
+            meta.settings,
         )
     };
     node.proposer
@@ -347,15 +373,14 @@ async fn lead(
         };
         node.proposer.command(&form, Origin::Timer);
     }
-    let wanted = node.config.replicated.clone();
+    let wanted = node.config.replicated;
     if settings != wanted {
         node.proposer
             .command(&Command::Settings(wanted), Origin::Timer);
     }
     let (sender, started) = oneshot::channel();
-    let same = node.config.replicated.clone();
     node.proposer
-        .command(&Command::Settings(same), Origin::Start(sender));
+        .command(&Command::Settings(wanted), Origin::Start(sender));
     tokio::select! {
         // Dropped only when apply has failed, which `fatal` tells.
         Ok(()) = started => {}
@@ -373,6 +398,10 @@ async fn lead(
 /// Hands entries to consensus without waiting, in order. When consensus does not take one at once, a task waits for
 /// it, and everything behind it goes the same way until that is through.
 fn hand_over(consensus: Consensus) -> impl Fn(Bytes) + Send + Sync {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the proposer has at most three entries on their way"
+    )]
     let (sender, mut queue) = mpsc::unbounded_channel::<Bytes>();
     let waiting = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let task = {
@@ -387,7 +416,6 @@ fn hand_over(consensus: Consensus) -> impl Fn(Bytes) + Send + Sync {
     };
     tokio::spawn(task);
     move |entry| {
-        // The proposer has few entries on their way at once, so this queue is short without a bound of its own.
         if waiting.load(std::sync::atomic::Ordering::Acquire) == 0
             && tokio::task::unconstrained(consensus.propose(entry.clone(), 0))
                 .now_or_never()

@@ -14,27 +14,22 @@ pub async fn expire_sessions(node: Arc<Node>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let expired = node.expiry.lock().tick(node.clock.now_ms());
-        for session in expired {
-            let known = node
-                .state
-                .read()
-                .sessions
-                .get(&session)
-                .map(|open| open.generation);
-            let Some(generation) = known else {
-                node.expiry.lock().close(session);
-                continue;
-            };
+        // Under the publish lock: a session that moves to another connection meanwhile has another generation, and
+        // stays.
+        let expired: Vec<(i64, u32)> = {
+            let state = node.state.read();
+            let due = node.expiry.lock().tick(node.clock.now_ms());
+            let open = |id: i64| Some((id, state.sessions.get(&id)?.generation));
+            due.into_iter().filter_map(open).collect()
+        };
+        for (session, generation) in expired {
             tracing::info!(session = format_args!("{session:#x}"), "session expired");
             node.metrics.stale_sessions_expired.increment();
-            node.proposer.command(
-                &Command::CloseSession {
-                    session,
-                    generation,
-                },
-                Origin::Timer,
-            );
+            let close = Command::CloseSession {
+                session,
+                generation,
+            };
+            node.proposer.command(&close, Origin::Timer);
         }
     }
 }
@@ -57,8 +52,13 @@ pub async fn remove_expired_znodes(node: Arc<Node>) {
             }
             let (znode, now_ms) = {
                 let state = node.state.read();
-                let Ok(Some(znode)) = state.tree.get(&path) else {
-                    continue;
+                let znode = match state.tree.get(&path) {
+                    Ok(Some(znode)) => znode,
+                    Ok(None) => continue,
+                    Err(error) => {
+                        tracing::error!(%error, %path, "cannot look at a container or TTL znode");
+                        continue;
+                    }
                 };
                 // Deadlines by the clock that stamps commands, which never goes back.
                 (znode, state.meta.time_ms.max(node.clock.wall_ms()))

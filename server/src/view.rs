@@ -91,11 +91,7 @@ impl View for NodeView {
                 .node
                 .clock
                 .wall_of(expiry.deadline_ms(*id).unwrap_or_default()),
-            ephemerals: session
-                .ephemerals
-                .iter()
-                .map(|path| path.to_string())
-                .collect(),
+            ephemerals: session.ephemerals.iter().map(ToString::to_string).collect(),
         });
         sessions.collect()
     }
@@ -167,7 +163,9 @@ fn connection_info(connection: &Connection) -> ConnectionInfo {
     let session = connection.session().map(|session| ConnectionSession {
         id: session.id,
         timeout: Duration::from_millis(u64::try_from(session.timeout_ms).unwrap_or_default()),
-        last_operation: statistics.last_operation.map_or(0, |op| op.as_i32()),
+        last_operation: statistics
+            .last_operation
+            .map_or(0, treekeeper_protocol::OpCode::as_i32),
         last_cxid: statistics.last_cxid.into(),
         last_zxid: statistics.last_zxid,
         last_response: statistics.last_response,

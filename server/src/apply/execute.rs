@@ -35,7 +35,7 @@ pub fn execute(
             Ok(None)
         }
         Command::Settings(settings) => {
-            state.meta.settings = settings.clone();
+            state.meta.settings = *settings;
             Ok(None)
         }
         Command::Client {
@@ -93,7 +93,7 @@ pub fn execute(
                     result: Err(ErrorCode::SessionExpired),
                 }));
             };
-            open.generation += 1;
+            open.generation = open.generation.wrapping_add(1);
             state.store_session(*session);
             Ok(Some(Outcome {
                 zxid,

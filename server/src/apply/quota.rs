@@ -105,7 +105,9 @@ pub(super) fn check(state: &State, path: &str, delta: Delta) -> Result<(), Refus
         Track::parse(limits.data.as_ref()),
         Track::parse(usage.data.as_ref()),
     );
-    let above = |limit: i64, used: i64, more: i64| limit > -1 && more > 0 && used + more > limit;
+    let above = |limit: i64, used: i64, more: i64| {
+        limit > -1 && more > 0 && used.saturating_add(more) > limit
+    };
     if above(limits.hard_count, usage.count, delta.count)
         || above(limits.hard_bytes, usage.bytes, delta.bytes)
     {
@@ -117,9 +119,6 @@ pub(super) fn check(state: &State, path: &str, delta: Delta) -> Result<(), Refus
 /// Adds what an operation changed at `path` to the usage that counts it. A new stats node gets the usage of its whole
 /// subtree.
 pub(super) fn count(state: &mut State, path: &str, delta: Delta) -> Result<(), StoreError> {
-    if state.quotas.is_empty() {
-        return Ok(());
-    }
     if delta.count > 0
         && let Some(armed) = path
             .strip_prefix(path::QUOTA)
@@ -140,8 +139,8 @@ pub(super) fn count(state: &mut State, path: &str, delta: Delta) -> Result<(), S
         state,
         &stats_path,
         &stats,
-        usage.count + delta.count,
-        usage.bytes + delta.bytes,
+        usage.count.saturating_add(delta.count),
+        usage.bytes.saturating_add(delta.bytes),
     )
 }
 

@@ -398,7 +398,7 @@ impl State {
                     );
                 }
                 Owner::Container | Owner::Ttl(_) => {
-                    assert!(self.expirables.contains(path.as_str()), "{path}")
+                    assert!(self.expirables.contains(path.as_str()), "{path}");
                 }
             }
             let newest = znode.czxid.max(znode.mzxid).max(znode.pzxid);

@@ -305,5 +305,9 @@ fn ann() -> Identity {
 
 /// The ACL under which only [`ann`] may do anything.
 fn ann_only() -> Vec<Acl> {
-    vec![Acl::new(treekeeper_protocol::perms::ALL, "digest", "ann:hash")]
+    vec![Acl::new(
+        treekeeper_protocol::perms::ALL,
+        "digest",
+        "ann:hash",
+    )]
 }

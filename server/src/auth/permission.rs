@@ -1,5 +1,6 @@
 //! Checking and normalising ACLs (`ZooKeeperServer.checkACL`, `PrepRequestProcessor.fixupACL`).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use treekeeper_protocol::{Acl, ErrorCode, perms};
@@ -48,40 +49,57 @@ pub fn normalise(
     let acl = acl
         .filter(|acl| !acl.is_empty())
         .ok_or(ErrorCode::InvalidAcl)?;
-    let mut stored: Vec<Acl> = Vec::with_capacity(acl.len());
-    let mut add = |entry: Acl| {
-        if !stored.contains(&entry) {
-            stored.push(entry);
-        }
-    };
+    let mut stored = Stored::default();
     for entry in acl {
         match entry.scheme.as_str() {
-            "world" if entry.id == "anyone" => add(entry.clone()),
+            "world" if entry.id == "anyone" => stored.add(entry.clone())?,
             "auth" => {
                 let mut nobody = true;
-                for identity in identities
-                    .iter()
-                    .filter(|identity| is_authenticated(identity))
-                {
+                for identity in identities.iter().filter(|id| is_authenticated(id)) {
                     nobody = false;
-                    add(Acl {
-                        perms: entry.perms,
-                        scheme: identity.scheme.clone(),
-                        id: identity.id.clone(),
-                    });
+                    let (scheme, id) = (&identity.scheme, &identity.id);
+                    stored.add(Acl::new(entry.perms, scheme, id))?;
                 }
                 if nobody {
                     return Err(ErrorCode::InvalidAcl);
                 }
             }
-            "digest" if digest_enabled && digest::is_valid(&entry.id) => add(entry.clone()),
-            "ip" if ip::is_valid(&entry.id) => add(entry.clone()),
+            "digest" if digest_enabled && digest::is_valid(&entry.id) => {
+                stored.add(entry.clone())?;
+            }
+            "ip" if ip::is_valid(&entry.id) => stored.add(entry.clone())?,
             _ => return Err(ErrorCode::InvalidAcl),
         }
     }
+    let acl = stored.entries;
     let open =
-        matches!(stored.as_slice(), [only] if only.perms == perms::ALL && only.scheme == "world");
-    Ok((!open).then(|| stored.into()))
+        matches!(acl.as_slice(), [only] if only.perms == perms::ALL && only.scheme == "world");
+    Ok((!open).then(|| acl.into()))
+}
+
+/// Bytes of the entries of one ACL: more than any request holds, but for what `auth` may multiply.
+const ACL_BYTES_MAX: usize = 4 << 20;
+
+/// Entries without duplicates, in the order in which they came.
+#[derive(Default)]
+struct Stored {
+    entries: Vec<Acl>,
+    seen: HashSet<Acl>,
+    bytes: usize,
+}
+
+impl Stored {
+    fn add(&mut self, entry: Acl) -> Result<(), ErrorCode> {
+        if !self.seen.insert(entry.clone()) {
+            return Ok(());
+        }
+        self.bytes += entry.scheme.len() + entry.id.len();
+        self.entries.push(entry);
+        if self.bytes > ACL_BYTES_MAX {
+            return Err(ErrorCode::InvalidAcl);
+        }
+        Ok(())
+    }
 }
 
 /// Does the scheme prove who somebody is? An address does not, and `super` is a mark beside a digest.

@@ -12,8 +12,8 @@ use treekeeper_protocol::encode::{begin_frame, end_frame, put_stat, put_string};
 
 use treekeeper_protocol::{Acl, ConnectResponse, ErrorCode, perms};
 
-use super::Statistics;
 use super::queue::{Asked, Queue, Turn};
+use super::{IDENTITIES_BYTES_MAX, IDENTITIES_MAX, Statistics};
 use crate::apply::{Outcome, Reply};
 use crate::auth::{self, Identities, Identity};
 use crate::session::Liveness;
@@ -86,15 +86,22 @@ impl Connection {
         Arc::clone(&self.identities.read())
     }
 
-    pub(super) fn add_identities(&self, added: Vec<Identity>) {
+    /// Adds identities. False, and nothing added, when it would have too many.
+    pub(super) fn add_identities(&self, added: &[Identity]) -> bool {
         let mut identities = self.identities.write();
         let mut all = identities.to_vec();
         for identity in added {
-            if !all.contains(&identity) {
-                all.push(identity);
+            if !all.contains(identity) {
+                all.push(identity.clone());
             }
         }
-        *identities = all.into();
+        let size = |identity: &Identity| identity.scheme.len() + identity.id.len();
+        let bytes: usize = all.iter().map(size).sum();
+        let fits = all.len() <= IDENTITIES_MAX && bytes <= IDENTITIES_BYTES_MAX;
+        if fits {
+            *identities = all.into();
+        }
+        fits
     }
 
     /// The session that it holds, once it has one.
@@ -138,6 +145,21 @@ impl Connection {
         self.waker.wake();
     }
 
+    /// Is nothing more answered on it?
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.queue.lock().closing
+    }
+
+    /// Its task has ended: nothing of it is needed any more.
+    pub(super) fn abandon(&self) {
+        let mut queue = self.queue.lock();
+        let statistics = std::mem::take(&mut queue.statistics);
+        *queue = Queue::default();
+        queue.statistics = statistics;
+        queue.closing = true;
+    }
+
     /// Closes it behind what is queued.
     pub fn close(&self) {
         self.queue.lock().closing = true;
@@ -153,8 +175,8 @@ impl Connection {
             password,
             read_only: self.read_only_byte(),
         };
-        *self.session.lock() = Some(session);
         self.answer_handshake(&response);
+        *self.session.lock() = Some(session);
     }
 
     /// The session is unknown, expired, or its password is wrong: says so and closes.

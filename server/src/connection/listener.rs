@@ -21,8 +21,8 @@ use crate::tree::StoreError;
 
 /// Sockets that the system holds until they are accepted, unless the config says otherwise.
 const BACKLOG: i32 = 1024;
-/// How long `stmk` may take to send the mask behind its word.
-const WORD_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the answer to a four-letter word may take, and the rest of its question.
+const WORD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long accepting pauses when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -118,11 +118,38 @@ impl Listener {
             Arc::clone(&self.view),
             Arc::clone(&self.fatal),
         );
+        let ending = Ending {
+            node: Arc::clone(&node),
+            connection: Arc::clone(&connection),
+        };
         tokio::spawn(async move {
             serve(&node, &connection, socket, view, &*fatal).await;
-            node.registry.remove(&connection);
-            node.metrics.connection_drop_count.increment();
+            drop(ending);
         });
+    }
+}
+
+/// Forgets a connection when its task ends, however it ends.
+struct Ending {
+    node: Arc<Node>,
+    connection: Arc<Connection>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let Self { node, connection } = self;
+        // First, so that a session that is being opened for it right now finds it closed.
+        connection.abandon();
+        if let Some(session) = connection.session() {
+            node.holders.lock().ended(session.id, connection);
+        }
+        {
+            // Under the publish lock, so that no event is on its way to it any more.
+            let _state = node.state.read();
+            node.watches.lock().remove_connection(connection.id());
+        }
+        node.registry.remove(connection);
+        node.metrics.connection_drop_count.increment();
     }
 }
 
@@ -141,27 +168,17 @@ async fn serve(
     view: Arc<dyn View>,
     fatal: &(dyn Fn(StoreError) + Send + Sync),
 ) {
-    let greeting = tokio::spawn(expire_greeting(Arc::clone(node), Arc::clone(connection)));
     let (end, socket) = Task::new(Arc::clone(node), Arc::clone(connection), socket)
         .run()
         .await;
-    greeting.abort();
     match end {
         End::Closed => {}
         End::Word(word, rest) => {
             // A client that does not take its answer has no claim to it.
-            let _ = answer_word(socket, word, rest, view).await;
+            let answer = answer_word(socket, word, rest, view);
+            let _ = tokio::time::timeout(WORD_TIMEOUT, answer).await;
         }
         End::Store(error) => fatal(error),
-    }
-}
-
-/// Closes a connection whose handshake takes too long.
-async fn expire_greeting(node: Arc<Node>, connection: Arc<Connection>) {
-    tokio::time::sleep(node.config.client.sessionless_timeout).await;
-    if connection.session().is_none() {
-        node.metrics.sessionless_connections_expired.increment();
-        connection.close();
     }
 }
 
@@ -178,7 +195,7 @@ async fn answer_word(
     if word == FourLetterWord::Stmk {
         let known = rest.len().min(extra.len());
         extra[..known].copy_from_slice(&rest[..known]);
-        tokio::time::timeout(WORD_TIMEOUT, socket.read_exact(&mut extra[known..])).await??;
+        socket.read_exact(&mut extra[known..]).await?;
     }
     // Some words walk all connections or folders.
     let text =

@@ -5,6 +5,8 @@
 //! [`Connection`].
 //! Not here: what a write does (`apply`), when a session expires (`session`).
 
+use std::time::Duration;
+
 mod handle;
 mod handshake;
 mod large;
@@ -28,11 +30,23 @@ pub use statistics::Statistics;
 
 /// Requests one connection may have in flight before its socket is read no further.
 pub const IN_FLIGHT_REQUESTS_MAX: usize = 1000;
+/// Reads of one connection that may wait behind its writes: the publish step answers them under its lock.
+pub const READY_REQUESTS_MAX: usize = 128;
 /// Bytes of requests one connection may have in flight before its socket is read no further.
 pub const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
 /// Bytes of replies that wait for a slow client before its socket is read no further.
 pub const OUTBOX_PAUSE_BYTES: usize = 1 << 20;
-/// Bytes of events and replies that wait for a slow client before it is closed: it stopped reading.
-pub const OUTBOX_BYTES_MAX: usize = 64 << 20;
+/// Bytes of events that wait for a slow client before it is closed: it has stopped reading.
+pub const EVENT_BYTES_MAX: usize = 64 << 20;
+/// How long a closed connection may take to accept its last replies.
+pub const CLOSE_LINGER: Duration = Duration::from_secs(5);
+/// Identities one connection may collect with `addauth`: each of its writes carries them through the log.
+pub const IDENTITIES_MAX: usize = 64;
+/// Bytes of those identities.
+pub const IDENTITIES_BYTES_MAX: usize = 64 << 10;
+/// Bytes of what one multi read may answer.
+pub const MULTI_READ_BYTES_MAX: usize = 64 << 20;
+/// Bytes of watches that one connection may hold, far above what any client needs.
+pub const WATCH_BYTES_MAX: usize = 256 << 20;
 /// Bytes asked of the socket at once.
 pub const READ_BUFFER_BYTES: usize = 16 << 10;

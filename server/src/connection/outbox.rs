@@ -6,7 +6,7 @@ use std::io::IoSlice;
 use bytes::{Buf, Bytes, BytesMut};
 
 /// From here on sharing a buffer costs less than copying it.
-const SHARED_BYTES_MIN: usize = 16 << 10;
+pub(super) const SHARED_BYTES_MIN: usize = 16 << 10;
 /// Buffers handed to the system in one write.
 const SLICES_MAX: usize = 64;
 

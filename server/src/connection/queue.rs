@@ -11,8 +11,8 @@ use treekeeper_protocol::encode::{begin_frame, end_frame};
 use treekeeper_protocol::{ErrorCode, OpCode, ReplyHeader, Request};
 
 use super::large::Share;
-use super::outbox::Outbox;
-use super::{OUTBOX_BYTES_MAX, Statistics};
+use super::outbox::{Outbox, Sending};
+use super::{EVENT_BYTES_MAX, Statistics};
 use crate::admin::metrics::TrafficCounts;
 
 /// Number of a request on its connection.
@@ -71,6 +71,10 @@ pub(super) struct Queue {
     pub(super) in_flight_bytes: usize,
     pub(super) outbox: Outbox,
     pub(super) statistics: Statistics,
+    /// Reads among the slots that nobody is answering yet.
+    ready: usize,
+    /// Bytes of events in the outbox.
+    event_bytes: usize,
     /// What the server's own counters do not have yet.
     pub(super) traffic: TrafficCounts,
     /// Nothing more is answered: what is in the outbox is the last of it.
@@ -82,10 +86,21 @@ impl Queue {
         self.slots.len()
     }
 
+    /// Moves what is finished on its way to the socket.
+    pub(super) fn take_finished(&mut self, sending: &mut Sending) {
+        self.outbox.take(sending);
+        self.event_bytes = 0;
+    }
+
     /// A request has come, `bytes` long without its length.
     pub(super) fn received(&mut self, bytes: usize) {
         self.statistics.packets_received += 1;
         self.traffic.request_received(bytes + 4);
+    }
+
+    /// Reads that wait behind a write.
+    pub(super) fn ready_len(&self) -> usize {
+        self.ready
     }
 
     /// A request takes its turn.
@@ -96,6 +111,7 @@ impl Queue {
     /// The same for one that may be large, and gives its share back when it is answered.
     pub(super) fn push_large(&mut self, asked: Asked, slot: Slot, share: Option<Share>) -> Turn {
         self.in_flight_bytes += asked.bytes;
+        self.ready += usize::from(matches!(slot, Slot::Ready(_)));
         self.slots.push_back((asked, slot, share));
         Turn(self.first + self.slots.len() as u64 - 1)
     }
@@ -112,7 +128,10 @@ impl Queue {
         }
         let (asked, slot, _) = self.slots.front_mut()?;
         match std::mem::replace(slot, Slot::Running) {
-            Slot::Ready(request) => Some((*asked, request)),
+            Slot::Ready(request) => {
+                self.ready -= 1;
+                Some((*asked, request))
+            }
             other => {
                 *slot = other;
                 None
@@ -135,7 +154,7 @@ impl Queue {
         let asked = *asked;
         if at == 0 {
             self.pop();
-            self.reply(&asked, zxid, err, body, None);
+            self.reply(&asked, zxid, err, body);
             self.closing |= close;
             self.advance();
         } else {
@@ -168,7 +187,7 @@ impl Queue {
                     } = *finished;
                     let body = std::mem::take(&mut finished.body);
                     self.pop();
-                    self.reply(&asked, zxid, err, |_| {}, Some(&body));
+                    self.reply_with(&asked, zxid, err, |_| {}, &body, &[]);
                     self.closing |= close;
                 }
                 _ => return,
@@ -189,20 +208,32 @@ impl Queue {
         };
         let (asked, zxid, code, close) = (*asked, zxid.unwrap_or(last_zxid), *code, *close);
         self.pop();
-        self.reply(&asked, zxid, code.as_i32(), |_| {}, None);
+        self.reply(&asked, zxid, code.as_i32(), |_| {});
         self.closing |= close;
         self.advance();
         true
     }
 
-    /// Queues a reply: header, `body`, then `shared`, as one frame.
+    /// Queues a reply: header, then what `body` writes, as one frame.
     pub(super) fn reply(
         &mut self,
         asked: &Asked,
         zxid: i64,
         err: i32,
         body: impl FnOnce(&mut BytesMut),
-        shared: Option<&Bytes>,
+    ) {
+        self.reply_with(asked, zxid, err, body, &Bytes::new(), &[]);
+    }
+
+    /// The same with bytes that others may share, and some behind them.
+    pub(super) fn reply_with(
+        &mut self,
+        asked: &Asked,
+        zxid: i64,
+        err: i32,
+        body: impl FnOnce(&mut BytesMut),
+        shared: &Bytes,
+        after: &[u8],
     ) {
         let Self {
             outbox,
@@ -211,7 +242,6 @@ impl Queue {
             ..
         } = self;
         let before = outbox.len();
-        let shared_len = shared.map_or(0, Bytes::len);
         outbox.frame(|out| {
             let start = begin_frame(out);
             ReplyHeader {
@@ -221,14 +251,16 @@ impl Queue {
             }
             .encode(out);
             body(out);
-            end_frame_with(out, start, shared_len);
+            end_frame_with(out, start, shared.len() + after.len());
         });
-        if let Some(shared) = shared {
+        if !shared.is_empty() {
             outbox.share(shared);
+        }
+        if !after.is_empty() {
+            outbox.frame(|out| out.extend_from_slice(after));
         }
         traffic.response_sent(outbox.len() - before);
         statistics.replied(asked.op, asked.xid, zxid, asked.received);
-        self.bound();
     }
 
     /// Queues an event.
@@ -237,14 +269,9 @@ impl Queue {
             self.outbox.share(frame);
             self.statistics.packets_sent += 1;
             self.traffic.event_sent();
-            self.bound();
-        }
-    }
-
-    /// A client that reads so little is cut off: its queue must not grow without end.
-    fn bound(&mut self) {
-        if self.outbox.len() > OUTBOX_BYTES_MAX {
-            self.closing = true;
+            // Replies are bounded by the requests in flight, events by nothing: who reads so little is cut off.
+            self.event_bytes += frame.len();
+            self.closing = self.event_bytes > EVENT_BYTES_MAX;
         }
     }
 
@@ -263,5 +290,319 @@ fn end_frame_with(out: &mut BytesMut, start: usize, more: usize) {
         let length =
             i32::try_from(out.len() - start - 4 + more).expect("a reply stays far below 2 GiB");
         out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BufMut;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+    use treekeeper_protocol::frame::split_frame;
+
+    use super::super::outbox::Sending;
+    use super::*;
+
+    const BYTES: usize = 10;
+    const LAST_ZXID: i64 = 77;
+
+    fn asked(xid: i32) -> Asked {
+        Asked {
+            xid,
+            op: OpCode::GetData,
+            received: Instant::now(),
+            bytes: BYTES,
+        }
+    }
+
+    fn refused(close: bool) -> Slot {
+        Slot::Refused {
+            zxid: None,
+            code: ErrorCode::Unimplemented,
+            close,
+        }
+    }
+
+    /// Takes what is in the outbox: header and body of each frame.
+    fn take(queue: &mut Queue) -> Vec<(ReplyHeader, Bytes)> {
+        let mut sending = Sending::default();
+        queue.take_finished(&mut sending);
+        let mut bytes = BytesMut::new();
+        while !sending.is_empty() {
+            let slices = sending.slices();
+            let count = slices.iter().map(|slice| slice.len()).sum();
+            slices.iter().for_each(|slice| bytes.put_slice(slice));
+            sending.advance(count);
+        }
+        let mut frames = Vec::new();
+        while let Some(payload) = split_frame(&mut bytes, usize::MAX).unwrap() {
+            frames.push(ReplyHeader::decode(&payload).unwrap());
+        }
+        assert!(bytes.is_empty(), "nothing but whole frames");
+        frames
+    }
+
+    fn xids(queue: &mut Queue) -> Vec<i32> {
+        take(queue).iter().map(|(header, _)| header.xid).collect()
+    }
+
+    /// Answers what the connection's own task has to answer.
+    fn answer(queue: &mut Queue) {
+        loop {
+            if let Some((asked, _)) = queue.next_ready() {
+                queue.reply(&asked, LAST_ZXID, 0, |out| out.put_i32(asked.xid));
+                queue.pop_running();
+            } else if !queue.advance_refused(LAST_ZXID) {
+                return;
+            }
+        }
+    }
+
+    #[test]
+    fn a_reply_waits_for_those_before_it() {
+        let mut queue = Queue::default();
+        let first = queue.push(asked(1), Slot::Waiting);
+        let second = queue.push(asked(2), Slot::Waiting);
+        queue.push(asked(3), Slot::Ready(Request::Ping));
+        queue.push(asked(4), refused(false));
+        let fifth = queue.push(asked(5), Slot::Waiting);
+        assert_eq!(queue.in_flight_bytes, 5 * BYTES);
+        queue.finish(fifth, 50, 0, |_| {}, false).unwrap();
+        queue
+            .finish(second, 20, -101, |out| out.put_u8(9), false)
+            .unwrap();
+        assert!(queue.next_ready().is_none() && !queue.advance_refused(LAST_ZXID));
+        assert_eq!(xids(&mut queue), [0; 0]);
+        queue
+            .finish(first, 10, 0, |out| out.put_i64(8), false)
+            .unwrap();
+        assert!(queue.is_over(second) && !queue.is_over(fifth));
+        let frames = take(&mut queue);
+        let headers = [(1, 10, 0), (2, 20, -101)];
+        assert_eq!(
+            frames
+                .iter()
+                .map(|(header, _)| (header.xid, header.zxid, header.err))
+                .collect::<Vec<_>>(),
+            headers
+        );
+        assert_eq!(frames[0].1, 8_i64.to_be_bytes()[..]);
+        assert_eq!(frames[1].1, [9][..]);
+        answer(&mut queue);
+        assert_eq!(xids(&mut queue), [3, 4, 5]);
+        assert_eq!((queue.len(), queue.in_flight_bytes), (0, 0));
+    }
+
+    #[test]
+    fn what_is_behind_a_read_that_is_being_answered_waits_for_it() {
+        let mut queue = Queue::default();
+        queue.push(asked(1), Slot::Ready(Request::Ping));
+        let second = queue.push(asked(2), Slot::Waiting);
+        queue.push(asked(3), Slot::Ready(Request::Ping));
+        let (running, _) = queue.next_ready().unwrap();
+        assert!(queue.next_ready().is_none(), "one at a time");
+        queue.finish(second, 20, 0, |_| {}, false).unwrap();
+        assert_eq!(xids(&mut queue), [0; 0]);
+        queue.reply(&running, 10, 0, |_| {});
+        queue.pop_running();
+        assert_eq!(xids(&mut queue), [1, 2]);
+        assert_eq!(queue.next_ready().unwrap().0.xid, 3);
+    }
+
+    #[test]
+    fn an_error_decided_early_names_its_own_zxid_or_the_last() {
+        let mut queue = Queue::default();
+        for zxid in [Some(-1), None] {
+            let code = ErrorCode::MarshallingError;
+            let close = false;
+            queue.push(asked(1), Slot::Refused { zxid, code, close });
+        }
+        answer(&mut queue);
+        let frames = take(&mut queue);
+        let zxids: Vec<i64> = frames.iter().map(|(header, _)| header.zxid).collect();
+        assert_eq!(zxids, [-1, LAST_ZXID]);
+        assert!(
+            frames
+                .iter()
+                .all(|(header, body)| header.err == -5 && body.is_empty())
+        );
+    }
+
+    #[test]
+    fn nothing_follows_a_reply_that_closes() {
+        // Which of three writes closes, and the order in which they are completed.
+        for (closing, order) in [
+            (1, [0, 1, 2]),
+            (1, [2, 1, 0]),
+            (0, [2, 1, 0]),
+            (2, [1, 2, 0]),
+        ] {
+            let mut queue = Queue::default();
+            let turns: Vec<Turn> = (0..3)
+                .map(|xid| queue.push(asked(xid), Slot::Waiting))
+                .collect();
+            queue.push(asked(3), Slot::Ready(Request::Ping));
+            for at in order {
+                queue.finish(turns[at], 5, 0, |_| {}, at == closing);
+            }
+            answer(&mut queue);
+            queue.event(&Bytes::from_static(b"\0\0\0\0"));
+            let expected: Vec<i32> = (0..=i32::try_from(closing).unwrap()).collect();
+            assert_eq!(xids(&mut queue), expected, "{closing} {order:?}");
+            assert!(queue.closing);
+            assert!(!queue.is_refused() && queue.next_ready().is_none());
+            let late = queue.finish(turns[2], 5, 0, |_| {}, false);
+            assert!(late.is_none(), "nobody waits for it any more");
+        }
+    }
+
+    #[test]
+    fn a_turn_is_finished_once() {
+        let mut queue = Queue::default();
+        let turn = queue.push(asked(1), Slot::Waiting);
+        assert!(queue.finish(turn, 1, 0, |_| {}, false).is_some());
+        queue.push(asked(2), Slot::Waiting);
+        assert!(queue.finish(turn, 1, 0, |_| {}, false).is_none());
+        assert_eq!(xids(&mut queue), [1]);
+    }
+
+    #[test]
+    fn a_client_that_does_not_take_its_events_is_cut_off() {
+        let mut queue = Queue::default();
+        let half = Bytes::from(vec![0; EVENT_BYTES_MAX / 2]);
+        for _ in 0..2 {
+            queue.event(&half);
+            queue.event(&half);
+            assert!(!queue.closing, "so much may wait");
+            queue.take_finished(&mut Sending::default());
+        }
+        queue.event(&half);
+        queue.event(&half);
+        queue.event(&Bytes::from_static(b"\0"));
+        assert!(queue.closing);
+        let before = queue.outbox.len();
+        queue.event(&half);
+        assert_eq!(queue.outbox.len(), before, "it grows no further");
+    }
+
+    #[test]
+    fn bytes_that_are_shared_and_those_behind_them_are_part_of_the_frame() {
+        for length in [0, 1, 100 << 10] {
+            for after in [&b""[..], b"end"] {
+                let mut queue = Queue::default();
+                let shared = Bytes::from(vec![7; length]);
+                queue.push(asked(1), Slot::Ready(Request::Ping));
+                let (asked, _) = queue.next_ready().unwrap();
+                queue.reply_with(&asked, 1, 0, |out| out.put_u8(6), &shared, after);
+                queue.reply(&asked, 1, 0, |_| {});
+                queue.pop_running();
+                let frames = take(&mut queue);
+                assert_eq!(frames.len(), 2);
+                assert_eq!(frames[0].1, [&[6], &shared[..], after].concat());
+            }
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Push(Kind),
+        /// One of those who wait is completed by somebody else.
+        Finish(Index, Vec<u8>),
+        Begin,
+        End,
+        Refuse,
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Kind {
+        Write,
+        Read,
+        Refused,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let kind = prop_oneof![Just(Kind::Write), Just(Kind::Read), Just(Kind::Refused)];
+        prop_oneof![
+            4 => kind.prop_map(Step::Push),
+            3 => (any::<Index>(), prop::collection::vec(any::<u8>(), 0..5)).prop_map(|(at, body)| Step::Finish(at, body)),
+            2 => Just(Step::Begin),
+            2 => Just(Step::End),
+            2 => Just(Step::Refuse),
+        ]
+    }
+
+    /// A request of the history: its number is its xid.
+    struct Pending {
+        kind: Kind,
+        turn: Turn,
+        /// The body of its reply, once that is known.
+        body: Option<Vec<u8>>,
+    }
+
+    proptest! {
+        #[test]
+        fn replies_leave_in_the_order_of_their_requests(steps in prop::collection::vec(step(), 1..80)) {
+            let mut queue = Queue::default();
+            let mut requests: Vec<Pending> = Vec::new();
+            let mut running = None;
+            let mut replied = 0;
+            for step in steps {
+                match step {
+                    Step::Push(kind) => {
+                        let slot = match kind {
+                            Kind::Write => Slot::Waiting,
+                            Kind::Read => Slot::Ready(Request::Ping),
+                            Kind::Refused => refused(false),
+                        };
+                        let turn = queue.push(asked(i32::try_from(requests.len()).unwrap()), slot);
+                        requests.push(Pending { kind, turn, body: None });
+                    }
+                    Step::Finish(index, body) => {
+                        let waiting: Vec<&mut Pending> = requests.iter_mut().filter(|request| request.kind == Kind::Write && request.body.is_none()).collect();
+                        let count = waiting.len();
+                        if let Some(request) = waiting.into_iter().nth(index.index(count.max(1))) {
+                            prop_assert!(queue.finish(request.turn, 5, 0, |out| out.put_slice(&body), false).is_some());
+                            request.body = Some(body);
+                        }
+                    }
+                    Step::Begin => {
+                        let expected = requests.get(replied).filter(|request| request.kind == Kind::Read && running.is_none());
+                        let next = queue.next_ready();
+                        prop_assert_eq!(next.is_some(), expected.is_some());
+                        if let Some((asked, _)) = next {
+                            running = Some(asked);
+                        }
+                    }
+                    Step::End => {
+                        if let Some(asked) = running.take() {
+                            queue.reply(&asked, 5, 0, |_| {});
+                            queue.pop_running();
+                            requests[replied].body = Some(Vec::new());
+                        }
+                    }
+                    Step::Refuse => {
+                        let expected = requests.get(replied).is_some_and(|request| request.kind == Kind::Refused);
+                        prop_assert_eq!(queue.is_refused(), expected);
+                        prop_assert_eq!(queue.advance_refused(LAST_ZXID), expected);
+                        if expected {
+                            requests[replied].body = Some(Vec::new());
+                        }
+                    }
+                }
+                let ready = requests[replied..].iter().take_while(|request| request.body.is_some()).count();
+                let frames = take(&mut queue);
+                prop_assert_eq!(frames.len(), ready, "all whose turn has come, and no other");
+                for ((header, body), (xid, request)) in frames.iter().zip(requests.iter().enumerate().skip(replied)) {
+                    prop_assert_eq!(header.xid, i32::try_from(xid).unwrap());
+                    prop_assert_eq!(Some(&body[..]), request.body.as_deref());
+                }
+                replied += ready;
+                let left = requests.len() - replied;
+                prop_assert_eq!((queue.len(), queue.in_flight_bytes), (left, left * BYTES));
+                for (at, request) in requests.iter().enumerate() {
+                    prop_assert_eq!(queue.is_over(request.turn), at < replied);
+                }
+            }
+        }
     }
 }

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use treekeeper_protocol::encode::{put_acls, put_opt_buffer, put_stat, put_string, put_strings};
 use treekeeper_protocol::{
     Acl, AddWatchMode, AddWatchRequest, ErrorCode, MultiRequest, OpResult, ReadRequest, Request,
     WatchKind, WatchTypeRequest, perms,
 };
 
+use super::outbox::SHARED_BYTES_MIN;
 use super::queue::Asked;
 use super::read_path::{Fault, Loaded, read};
-use super::{Connection, set_watches};
+use super::{Connection, MULTI_READ_BYTES_MAX, WATCH_BYTES_MAX, set_watches};
 use crate::apply::State;
 use crate::auth::{self, Identities};
 use crate::publish::Node;
@@ -28,7 +29,7 @@ pub(super) enum Body {
     /// Written in place.
     Small(BytesMut),
     /// A child list, perhaps with a Stat behind it.
-    Children(Option<Arc<ChildList>>, Option<Box<Znode>>),
+    Children(Option<Arc<ChildList>>, Option<Arc<Znode>>),
     /// Data and Stat.
     Data(Arc<Znode>),
 }
@@ -113,17 +114,23 @@ impl Reader<'_> {
         };
         let mut queue = self.connection.queue();
         match &answer {
-            Ok(Body::Empty) => queue.reply(asked, zxid, 0, |_| {}, None),
-            Ok(Body::Small(bytes)) => queue.reply(asked, zxid, 0, |out| out.put_slice(bytes), None),
-            Ok(Body::Data(znode)) => queue.reply(asked, zxid, 0, |out| put_data(out, znode), None),
-            Ok(Body::Children(Some(list), None)) => {
-                queue.reply(asked, zxid, 0, |_| {}, Some(list.encoded()));
-            }
+            Ok(Body::Empty) => queue.reply(asked, zxid, 0, |_| {}),
+            Ok(Body::Small(bytes)) => queue.reply(asked, zxid, 0, |out| out.put_slice(bytes)),
+            Ok(Body::Data(znode)) => match &znode.data {
+                Some(data) if data.len() >= SHARED_BYTES_MIN => {
+                    let length = i32::try_from(data.len()).expect("data fit into a frame");
+                    let length = |out: &mut BytesMut| out.put_i32(length);
+                    queue.reply_with(asked, zxid, 0, length, data, &stat_bytes(znode));
+                }
+                _ => queue.reply(asked, zxid, 0, |out| put_data(out, znode)),
+            },
             Ok(Body::Children(list, stat)) => {
-                let body = |out: &mut BytesMut| put_children(out, list.as_deref(), stat.as_deref());
-                queue.reply(asked, zxid, 0, body, None);
+                let none = Bytes::from_static(&[0; 4]);
+                let list = list.as_deref().map_or(&none, ChildList::encoded);
+                let stat = stat.as_deref().map(stat_bytes).unwrap_or_default();
+                queue.reply_with(asked, zxid, 0, |_| {}, list, &stat);
             }
-            Err(code) => queue.reply(asked, zxid, code.as_i32(), |_| {}, None),
+            Err(code) => queue.reply(asked, zxid, code.as_i32(), |_| {}),
         }
         if in_queue {
             queue.pop_running();
@@ -237,10 +244,7 @@ impl Reader<'_> {
         if request.watch {
             self.watch(&request.path, Kinds::CHILD);
         }
-        Ok(Ok(Body::Children(
-            list,
-            stat.then(|| Box::new(znode.as_ref().clone())),
-        )))
+        Ok(Ok(Body::Children(list, stat.then_some(znode))))
     }
 
     /// READ or ADMIN is enough to see it; without ADMIN digests are hidden.
@@ -269,31 +273,56 @@ impl Reader<'_> {
         request: &MultiRequest,
     ) -> Result<Answer, Fault> {
         let mut results = Vec::with_capacity(request.ops.len());
+        let mut bytes = 0;
+        let mut retry = false;
         for op in &request.ops {
-            results.push(match op {
-                Request::GetData(part) => {
-                    match self.readable(state, loaded, &part.path, perms::READ)? {
-                        Ok(znode) => OpResult::GetData {
-                            data: znode.data.clone(),
-                            stat: znode.stat(),
-                        },
-                        Err(code) => OpResult::Error(code),
-                    }
+            match self.read_part(state, loaded, op) {
+                Ok(result) => {
+                    bytes += result_bytes(&result);
+                    results.push(result);
                 }
-                Request::GetChildren(part) => {
-                    match self.readable(state, loaded, &part.path, perms::READ)? {
-                        Ok(znode) if znode.num_children > 0 => {
-                            let list = loaded.children(state, &part.path)?;
-                            OpResult::GetChildren(list.names().map(str::to_owned).collect())
-                        }
-                        Ok(_) => OpResult::GetChildren(Vec::new()),
-                        Err(code) => OpResult::Error(code),
-                    }
-                }
-                _ => unreachable!("a multi read holds reads only: it was decoded so"),
-            });
+                // One round finds all that are missing.
+                Err(Fault::Retry) => retry = true,
+                Err(fault) => return Err(fault),
+            }
+            if bytes > MULTI_READ_BYTES_MAX {
+                tracing::warn!(peer = %self.connection.peer(), "closed a connection: its multi read asks for too much");
+                self.connection.close();
+                return Ok(Err(ErrorCode::MarshallingError));
+            }
+        }
+        if retry {
+            return Err(Fault::Retry);
         }
         Ok(Ok(small(|out| OpResult::encode_results(&results, out))))
+    }
+
+    fn read_part(
+        &self,
+        state: &State,
+        loaded: &mut Loaded,
+        part: &Request,
+    ) -> Result<OpResult, Fault> {
+        let (Request::GetData(request) | Request::GetChildren(request)) = part else {
+            unreachable!("a multi read holds reads only: it was decoded so");
+        };
+        let znode = match self.readable(state, loaded, &request.path, perms::READ)? {
+            Ok(znode) => znode,
+            Err(code) => return Ok(OpResult::Error(code)),
+        };
+        if matches!(part, Request::GetData(_)) {
+            return Ok(OpResult::GetData {
+                data: znode.data.clone(),
+                stat: znode.stat(),
+            });
+        }
+        if znode.num_children == 0 {
+            return Ok(OpResult::GetChildren(Vec::new()));
+        }
+        let list = loaded.children(state, &request.path)?;
+        Ok(OpResult::GetChildren(
+            list.names().map(str::to_owned).collect(),
+        ))
     }
 
     fn get_all_children_number(
@@ -305,11 +334,8 @@ impl Reader<'_> {
         if let Err(code) = self.readable(state, loaded, path, perms::READ)? {
             return Ok(Err(code));
         }
-        let path = if path.is_empty() { "/" } else { path };
-        let mut total = 0i32;
-        state
-            .tree
-            .for_each_descendant(path, |_, _| total = total.saturating_add(1))?;
+        let total = loaded.descendants(state, path)?;
+        let total = i32::try_from(total).unwrap_or(i32::MAX);
         Ok(Ok(small(|out| out.put_i32(total))))
     }
 
@@ -374,10 +400,20 @@ impl Reader<'_> {
     /// Registers a watch of this connection.
     pub(super) fn watch(&self, path: &str, kinds: Kinds) {
         let sink: Arc<dyn Sink> = Arc::clone(self.connection) as Arc<dyn Sink>;
-        self.node
-            .watches
-            .lock()
-            .add(self.connection.id(), &sink, path, kinds);
+        let mut watches = self.node.watches.lock();
+        let bytes = watches.add(self.connection.id(), &sink, path, kinds);
+        if bytes > WATCH_BYTES_MAX {
+            tracing::warn!(peer = %self.connection.peer(), "closed a connection: it watches too much");
+            self.connection.close();
+        }
+    }
+}
+
+fn result_bytes(result: &OpResult) -> usize {
+    match result {
+        OpResult::GetData { data, .. } => data.as_ref().map_or(0, Bytes::len) + 80,
+        OpResult::GetChildren(names) => names.iter().map(|name| name.len() + 24).sum(),
+        _ => 16,
     }
 }
 
@@ -392,12 +428,8 @@ fn put_data(out: &mut BytesMut, znode: &Znode) {
     put_stat(out, &znode.stat());
 }
 
-fn put_children(out: &mut BytesMut, list: Option<&ChildList>, znode: Option<&Znode>) {
-    match list {
-        Some(list) => out.put_slice(list.encoded()),
-        None => out.put_i32(0),
-    }
-    if let Some(znode) = znode {
-        put_stat(out, &znode.stat());
-    }
+fn stat_bytes(znode: &Znode) -> BytesMut {
+    let mut out = BytesMut::with_capacity(68);
+    put_stat(&mut out, &znode.stat());
+    out
 }

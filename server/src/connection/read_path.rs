@@ -18,6 +18,7 @@ const ROUNDS_MAX: u32 = 8;
 pub(super) struct Loaded {
     znodes: HashMap<String, (Epoch, Option<Arc<Znode>>)>,
     names: HashMap<String, (Epoch, StoredNames)>,
+    counts: HashMap<String, (Epoch, usize)>,
     missing: Vec<Missing>,
     under_lock: bool,
 }
@@ -25,6 +26,7 @@ pub(super) struct Loaded {
 enum Missing {
     Znode(String),
     Names(String),
+    Count(String),
 }
 
 /// Something is not in memory: load and try again.
@@ -97,12 +99,39 @@ impl Loaded {
         Err(Fault::Retry)
     }
 
+    /// How many znodes are below `path`, itself not counted.
+    pub(super) fn descendants(&mut self, state: &State, path: &str) -> Result<usize, Fault> {
+        if matches!(path, "" | "/") {
+            return Ok(usize::try_from(state.meta.znode_count).unwrap_or(usize::MAX) - 1);
+        }
+        let counted = match self.counts.get(path) {
+            Some((counted_in, count)) => {
+                let epoch = *counted_in;
+                state.tree.complete_descendants(path, *count, epoch)?
+            }
+            None if self.under_lock => {
+                let count = state.tree.store().count_descendants(path)?;
+                let epoch = state.tree.epoch();
+                state.tree.complete_descendants(path, count, epoch)?
+            }
+            None => None,
+        };
+        counted.ok_or_else(|| {
+            self.missing.push(Missing::Count(path.to_owned()));
+            Fault::Retry
+        })
+    }
+
     fn load_missing(&mut self, store: &Store, epoch: Epoch) -> Result<(), StoreError> {
         for missing in std::mem::take(&mut self.missing) {
             match missing {
                 Missing::Znode(path) => {
                     let znode = load_znode(store, &path)?;
                     self.znodes.insert(path, (epoch, znode));
+                }
+                Missing::Count(path) => {
+                    let count = tokio::task::block_in_place(|| store.count_descendants(&path))?;
+                    self.counts.insert(path, (epoch, count));
                 }
                 Missing::Names(path) => {
                     let names = blocking(store, || StoredNames::load(store, &path))?;

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::time::Sleep;
 use treekeeper_protocol::frame::split_frame;
 use treekeeper_protocol::{
     ConnectRequest, ErrorCode, FourLetterWord, OpCode, Request, RequestHeader,
@@ -19,8 +20,8 @@ use super::outbox::Sending;
 use super::queue::{Asked, Queue, Slot, Turn};
 use super::read::Reader;
 use super::{
-    Connection, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_REQUESTS_MAX, OUTBOX_PAUSE_BYTES, READ_BUFFER_BYTES,
-    Session,
+    CLOSE_LINGER, Connection, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_REQUESTS_MAX, OUTBOX_PAUSE_BYTES,
+    READ_BUFFER_BYTES, READY_REQUESTS_MAX, Session,
 };
 use crate::publish::{Node, Write};
 use crate::tree::StoreError;
@@ -61,10 +62,15 @@ pub(super) struct Task<S> {
     ended: bool,
     /// A sync is on its way: what is behind it waits in the buffer, so that no write overtakes a read behind it.
     syncing: Option<Turn>,
+    /// Until when the handshake must have come.
+    greeting: Pin<Box<Sleep>>,
+    /// Until when a closed connection may take its last replies.
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     pub(super) fn new(node: Arc<Node>, connection: Arc<Connection>, socket: S) -> Self {
+        let greeting = Box::pin(tokio::time::sleep(node.config.client.sessionless_timeout));
         Self {
             node,
             connection,
@@ -76,23 +82,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             writes: Vec::new(),
             ended: false,
             syncing: None,
+            greeting,
+            linger: None,
         }
     }
 
     /// Serves the connection until it ends. The socket comes back for those who answer a word.
     pub(super) async fn run(mut self) -> (End, S) {
         let end = poll_fn(|cx| self.poll(cx)).await;
-        if let Some(session) = &self.session {
-            self.node.holders.lock().ended(session.id, &self.connection);
-        }
-        self.connection.queue().closing = true;
-        // Under the publish lock, so that no event is on its way to it any more.
-        let state = self.node.state.read();
-        self.node
-            .watches
-            .lock()
-            .remove_connection(self.connection.id());
-        drop(state);
         (end, self.socket)
     }
 
@@ -100,10 +97,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         self.connection.waker().register(cx.waker());
         loop {
             let mut progress = false;
+            if self.phase == Phase::Greeting && self.greeting.as_mut().poll(cx).is_ready() {
+                self.node
+                    .metrics
+                    .sessionless_connections_expired
+                    .increment();
+                return Poll::Ready(End::Closed);
+            }
             if self.may_read() {
                 match self.poll_read(cx) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(End::Closed),
-                    Poll::Ready(Ok(_)) => progress = true,
+                    Poll::Ready(Ok(_)) => {
+                        progress = true;
+                        self.heard();
+                    }
                     Poll::Ready(Err(_)) => return Poll::Ready(End::Closed),
                     Poll::Pending => {}
                 }
@@ -120,13 +127,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                     Err(error) => return Poll::Ready(End::Store(error)),
                 }
             }
-            match self.poll_write(cx) {
-                Poll::Ready(Err(_)) => return Poll::Ready(End::Closed),
-                Poll::Ready(Ok(())) if self.connection.queue().closing => {
-                    return Poll::Ready(End::Closed);
-                }
-                Poll::Ready(Ok(())) | Poll::Pending => {}
+            let paused = self.is_paused();
+            let written = self.poll_write(cx);
+            if matches!(written, Poll::Ready(Err(_))) {
+                return Poll::Ready(End::Closed);
             }
+            if self.connection.queue().closing
+                && (written.is_ready() || self.poll_linger(cx).is_ready())
+            {
+                return Poll::Ready(End::Closed);
+            }
+            // Whoever held back goes on: nothing else would wake it.
+            progress |= paused && !self.is_paused();
             if !progress {
                 return Poll::Pending;
             }
@@ -138,23 +150,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         if self.ended || self.phase == Phase::Opening {
             return false;
         }
+        let client = &self.node.config.client;
+        // A frame and its length must fit; what is behind them can wait in the system's buffers.
+        if self.is_paused() || self.received.len() > client.jute_max_buffer + 4 {
+            return false;
+        }
         let queue = self.connection.queue();
-        if queue.closing {
-            return false;
-        }
-        let unsent = queue.outbox.len()
-            + if self.sending.is_empty() {
-                0
-            } else {
-                self.sending.len()
-            };
-        if unsent >= OUTBOX_PAUSE_BYTES {
-            return false;
-        }
         has_room(&queue)
             && (queue.len() == 0
-                || self.node.proposer.outstanding()
-                    <= self.node.config.client.global_outstanding_limit as usize)
+                || self.node.proposer.outstanding() <= client.global_outstanding_limit as usize)
+    }
+
+    /// The client lives, whether its requests have their turn yet or not.
+    fn heard(&self) {
+        if let Some(session) = &self.session {
+            session.liveness.touch(self.node.clock.now_ms());
+        }
+    }
+
+    /// Do so many replies wait for the client that it gets no more before it reads some?
+    fn is_paused(&self) -> bool {
+        self.connection.queue().outbox.len() + self.sending.len() >= OUTBOX_PAUSE_BYTES
+    }
+
+    /// A closed connection's last replies wait for the client, but not for ever.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let linger = || Box::pin(tokio::time::sleep(CLOSE_LINGER));
+        self.linger.get_or_insert_with(linger).as_mut().poll(cx)
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -185,7 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
 
     fn take_finished(&mut self) {
         let mut queue = self.connection.queue();
-        queue.outbox.take(&mut self.sending);
+        queue.take_finished(&mut self.sending);
         self.node.metrics.traffic.add(&mut queue.traffic);
     }
 
@@ -247,7 +269,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     fn parse(&mut self, session: &Session) -> Result<bool, StoreError> {
         let mut parsed = false;
         let received = Instant::now();
-        while !self.ended && !self.is_syncing() && has_room(&self.connection.queue()) {
+        while !self.ended
+            && !self.is_syncing()
+            && !self.is_paused()
+            && has_room(&self.connection.queue())
+        {
             let frame = match split_frame(
                 &mut self.received,
                 self.node.config.client.jute_max_buffer,
@@ -261,19 +287,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                     break;
                 }
             };
-            if !parsed {
-                parsed = true;
-                session.liveness.touch(self.node.clock.now_ms());
-            }
+            parsed = true;
             self.accept(session, &frame, received)?;
-        }
-        if !self.writes.is_empty() {
-            self.node.proposer.writes(
-                &self.connection,
-                session.id,
-                session.generation,
-                &mut self.writes,
-            );
         }
         Ok(parsed)
     }
@@ -337,13 +352,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         Ok(())
     }
 
-    fn refuse(&mut self, mut asked: Asked, zxid: Option<i64>, code: ErrorCode, close: bool) {
-        // A ping is answered by its own xid whatever came in; errors keep what came.
-        asked.op = if asked.op == OpCode::Ping {
-            OpCode::Error
-        } else {
-            asked.op
-        };
+    fn refuse(&mut self, asked: Asked, zxid: Option<i64>, code: ErrorCode, close: bool) {
         self.ended |= close;
         self.connection
             .queue()
@@ -360,11 +369,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         let scheme = request.scheme.as_deref().unwrap_or_default();
         let auth = request.auth.as_deref().unwrap_or_default();
         match self.node.providers.authenticate(scheme, auth) {
-            Ok(added) => {
-                self.connection.add_identities(added);
+            Ok(added) if self.connection.add_identities(&added) => {
                 self.read(session, asked, Request::Auth(request))
             }
-            Err(crate::auth::AuthFailed) => {
+            Ok(_) | Err(crate::auth::AuthFailed) => {
                 tracing::warn!(peer = %self.connection.peer(), scheme, "authentication failed");
                 self.node.metrics.auth_failed_count.increment();
                 self.refuse(asked, Some(0), ErrorCode::AuthFailed, true);
@@ -382,19 +390,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         if matches!(request, Request::Ping) {
             asked.xid = treekeeper_protocol::xid::PING;
         }
-        let at_front = {
+        {
             let mut queue = self.connection.queue();
-            let front = queue.len() == 0;
-            if !front {
-                queue.push(asked, Slot::Ready(request.clone()));
+            if queue.len() > 0 {
+                queue.push(asked, Slot::Ready(request));
+                return Ok(());
             }
-            front
-        };
-        if at_front {
-            self.reader(session).answer(&asked, &request, false)
-        } else {
-            Ok(())
         }
+        self.reader(session).answer(&asked, &request, false)
     }
 
     /// Answered once this node has applied what was committed anywhere when the sync came.
@@ -462,6 +465,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
 
 fn has_room(queue: &Queue) -> bool {
     queue.len() < IN_FLIGHT_REQUESTS_MAX
+        && queue.ready_len() < READY_REQUESTS_MAX
         && queue.in_flight_bytes < IN_FLIGHT_BYTES_MAX
         && !queue.closing
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use openraft::ConfigError;
 use openraft::errors::{Fatal, LinearizableReadError, RaftError};
 use thiserror::Error;
@@ -73,6 +74,17 @@ impl From<Fatal<Types>> for Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("this member has stopped")]
 pub struct Stopped;
+
+/// Why a command was not proposed at once.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TryProposeError {
+    /// Too much is in flight; the command is given back.
+    #[error("too much is in flight")]
+    Full(Bytes),
+    /// The member was shut down or has failed.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
 
 /// Why a read index cannot be had here.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

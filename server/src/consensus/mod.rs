@@ -4,9 +4,9 @@
 //! only module that names openraft; no type of it leaves the module. A single server is an ensemble of one voter and
 //! uses the same path.
 //!
-//! A proposal passes four threads of work: the caller hands it over ([`Consensus::propose`]), openraft's core gives it
-//! its place and appends it to the log, the log's writer makes it durable together with all that waits, and the apply
-//! task gives it to the state machine. Memory in between is bounded by [`Options::in_flight_bytes_max`].
+//! A proposal passes three threads: the caller hands it over ([`Consensus::propose`]); the consensus thread gives it its
+//! place, and later applies it; the log's writer between makes it durable together with all that waits. Memory on the
+//! way is bounded by [`Options::in_flight_bytes_max`].
 //!
 //! Not here: segment files (`log`), what commands mean (`apply`), links to other members (`peer`).
 
@@ -22,16 +22,17 @@ mod start;
 mod status;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod types;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use openraft::{Raft, ReadPolicy};
-use tokio::sync::{Notify, Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, watch};
 
-pub use error::{Failure, LinearizeError, StartError, Stopped};
+pub use error::{Failure, LinearizeError, StartError, Stopped, TryProposeError};
 pub use machine::{Applied, Entry, Payload, StateMachine};
 pub use options::Options;
 pub use proposal::{OnRefused, Refusal, RefusalReason};
@@ -39,8 +40,8 @@ pub use status::{Leadership, Role, Status};
 
 use crate::log::LogReader;
 use machine::MachineAdapter;
-use parking_lot::Mutex;
 use proposal::Outcome;
+use thread::Thread;
 use types::{Command, Types};
 
 /// What a proposal costs in [`Options::in_flight_bytes_max`] beyond its payload.
@@ -62,7 +63,29 @@ struct Inner {
     flushed: Arc<Notify>,
     leadership: watch::Receiver<Leadership>,
     failure: watch::Receiver<Option<Failure>>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    thread: Thread,
+}
+
+impl Inner {
+    /// The command's share of what may be in flight.
+    fn cost(&self, command: &Bytes) -> u32 {
+        u32::try_from(command.len() + PROPOSAL_OVERHEAD)
+            .unwrap_or(u32::MAX)
+            .min(self.in_flight_bytes_max)
+    }
+
+    async fn hand_over(
+        &self,
+        command: Bytes,
+        token: u64,
+        room: OwnedSemaphorePermit,
+    ) -> Result<(), Stopped> {
+        let outcome = Outcome::new(token, Arc::clone(&self.on_refused), room);
+        self.raft
+            .client_write_ff(Command(command), Some(outcome))
+            .await
+            .map_err(|_fatal| Stopped)
+    }
 }
 
 impl std::fmt::Debug for Inner {
@@ -84,7 +107,7 @@ impl Consensus {
         options: Options,
         machine: impl StateMachine,
     ) -> Result<Consensus, StartError> {
-        start::start(options, Box::new(machine)).await
+        thread::start(options, Box::new(machine)).await
     }
 
     /// Hands a command over; returns when it is queued, in order with the caller's other proposals.
@@ -97,19 +120,30 @@ impl Consensus {
     /// [`Stopped`] after shutdown or a failure.
     pub async fn propose(&self, command: Bytes, token: u64) -> Result<(), Stopped> {
         let inner = &*self.inner;
-        let cost = u32::try_from(command.len() + PROPOSAL_OVERHEAD)
-            .unwrap_or(u32::MAX)
-            .min(inner.in_flight_bytes_max);
-        let room = Arc::clone(&inner.in_flight)
-            .acquire_many_owned(cost)
-            .await
-            .map_err(|_closed| Stopped)?;
-        let outcome = Outcome::new(token, Arc::clone(&inner.on_refused), room);
+        let room = Arc::clone(&inner.in_flight).acquire_many_owned(inner.cost(&command));
         inner
-            .raft
-            .client_write_ff(Command(command), Some(outcome))
+            .hand_over(command, token, room.await.map_err(|_closed| Stopped)?)
             .await
-            .map_err(|_fatal| Stopped)
+    }
+
+    /// [`Consensus::propose`] for callers that cannot wait: gives the command back where that would have to.
+    ///
+    /// # Errors
+    /// [`TryProposeError`] with the command, which was not proposed.
+    pub fn try_propose(&self, command: Bytes, token: u64) -> Result<(), TryProposeError> {
+        let inner = &*self.inner;
+        let room = match Arc::clone(&inner.in_flight).try_acquire_many_owned(inner.cost(&command)) {
+            Ok(room) => room,
+            Err(TryAcquireError::NoPermits) => return Err(TryProposeError::Full(command)),
+            Err(TryAcquireError::Closed) => return Err(TryProposeError::Stopped(Stopped)),
+        };
+        // Without a budget, as this waits for nothing: a task that has used its budget up would be told to wait.
+        let handed_over = tokio::task::unconstrained(inner.hand_over(command.clone(), token, room))
+            .now_or_never();
+        match handed_over {
+            Some(result) => result.map_err(TryProposeError::Stopped),
+            None => Err(TryProposeError::Full(command)),
+        }
     }
 
     /// Waits until this node has applied everything that was committed when it was called, anywhere in the ensemble,
@@ -160,18 +194,10 @@ impl Consensus {
         }
     }
 
-    /// Stops proposing and applying, and makes the log durable. What was proposed and not applied is decided by the
-    /// next start.
+    /// Stops proposing and applying, makes the log durable, and drops the state machine. What was proposed and not
+    /// applied is decided by the next start.
     pub async fn shutdown(&self) {
         self.inner.in_flight.close();
-        if let Err(error) = self.inner.raft.shutdown().await {
-            tracing::error!(%error, "the consensus task did not end well");
-        }
-        let tasks = std::mem::take(&mut *self.inner.tasks.lock());
-        for task in tasks {
-            task.abort();
-            // Its end is all that matters.
-            let _ = task.await;
-        }
+        self.inner.thread.end().await;
     }
 }

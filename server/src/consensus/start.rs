@@ -7,8 +7,7 @@ use std::sync::Arc;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{Fatal, InitializeError, RaftError};
 use openraft::{BasicNode, Config, Raft, ServerState, SnapshotPolicy};
-use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tracing::info;
 
 use super::encoding::{decode_node_id, encode_node_id};
@@ -17,9 +16,9 @@ use super::log_store::{LogStore, raft_entry};
 use super::machine::{self, MachineAdapter, StateMachine};
 use super::options::Options;
 use super::peers::NoPeers;
+use super::purge;
 use super::status::Leadership;
 use super::types::Types;
-use super::{Consensus, Inner, purge};
 use crate::log::{Disk, Log, LogError, LogReader, atomic_file};
 
 /// The file with this node's id.
@@ -35,27 +34,30 @@ struct Opened {
     machine: Box<dyn StateMachine>,
 }
 
-/// Starts a member; see [`Consensus::start`].
+/// What a started member gives its handles.
+pub(super) struct Started {
+    pub(super) node_id: u64,
+    pub(super) raft: Raft<Types, MachineAdapter>,
+    pub(super) log: LogReader,
+    pub(super) flushed: Arc<Notify>,
+    pub(super) leadership: watch::Receiver<Leadership>,
+    pub(super) failure: watch::Receiver<Option<Failure>>,
+}
+
+/// Starts a member; see [`super::Consensus::start`]. Its tasks run on the runtime of the caller, which may be held up
+/// meanwhile.
 pub(super) async fn start(
-    options: Options,
+    options: &Options,
     machine: Box<dyn StateMachine>,
-) -> Result<Consensus, StartError> {
-    let config = Arc::new(config(&options)?);
+) -> Result<Started, StartError> {
+    let config = Arc::new(config(options)?);
     let (failed, failure) = watch::channel(None);
     let failed = Arc::new(failed);
-    let opened = {
-        let options = options.clone();
-        let failed = Arc::clone(&failed);
-        let open = move || open(&options, machine, &failed);
-        tokio::task::spawn_blocking(open)
-            .await
-            .map_err(|panic| Failure::Stopped(panic.to_string().into()))??
-    };
     let Opened {
         log,
         node_id,
         machine,
-    } = opened;
+    } = open(options, machine, &failed)?;
     let reader = log.reader();
     let machine = MachineAdapter::new(machine);
     let raft = Raft::new(node_id, config, NoPeers, LogStore::new(log), machine).await?;
@@ -64,33 +66,23 @@ pub(super) async fn start(
     raft.runtime_config().tick(false);
 
     let flushed = Arc::new(Notify::new());
-    let (leads, leadership) =
-        watch::channel(Leadership::of(&raft.server_metrics().borrow_watched()));
-    let tasks = vec![
-        tokio::spawn(watch_core(raft.clone(), leads, failed)),
-        tokio::spawn(purge::run(
-            raft.clone(),
-            reader.clone(),
-            Arc::clone(&flushed),
-            options.log_kept_bytes,
-        )),
-    ];
-    let inner = Inner {
+    let leads = Leadership::of(&raft.server_metrics().borrow_watched());
+    let (leads, leadership) = watch::channel(leads);
+    tokio::spawn(watch_core(raft.clone(), leads, failed));
+    let kept_bytes = options.log_kept_bytes;
+    tokio::spawn(purge::run(
+        raft.clone(),
+        reader.clone(),
+        Arc::clone(&flushed),
+        kept_bytes,
+    ));
+    Ok(Started {
         node_id,
         raft,
         log: reader,
-        in_flight: Arc::new(Semaphore::new(
-            usize::try_from(options.in_flight_bytes_max).unwrap_or(usize::MAX),
-        )),
-        in_flight_bytes_max: options.in_flight_bytes_max,
-        on_refused: options.on_refused,
         flushed,
         leadership,
         failure,
-        tasks: Mutex::new(tasks),
-    };
-    Ok(Consensus {
-        inner: Arc::new(inner),
     })
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn open(disk: &dyn Disk, dir: &Path) -> Result<Chain, LogError> {
                     generation,
                     file,
                     len,
-                })
+                });
             }
         }
     }

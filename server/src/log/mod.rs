@@ -36,7 +36,7 @@ pub use disk::{Disk, LockGuard, LogFile, RealDisk};
 pub use error::{LogError, LogFailure};
 pub use reader::LogReader;
 pub use record::{Position, Record, RecordKind};
-pub use writer::{Done, OnFailure};
+pub use writer::{Done, Durable, OnFailure};
 
 use prepare::Preparer;
 use recent::Recent;

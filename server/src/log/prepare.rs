@@ -251,7 +251,7 @@ impl Worker {
         {
             Ok(()) => self.spare.push(spare),
             Err(error) => {
-                warn!(file = %path.display(), %error, "cannot keep a purged log file for reuse")
+                warn!(file = %path.display(), %error, "cannot keep a purged log file for reuse");
             }
         }
     }

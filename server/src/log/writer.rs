@@ -33,7 +33,16 @@ const IDLE_MARK_AFTER: Duration = Duration::from_secs(1);
 const SEGMENT_GROWTH: u64 = 4;
 
 /// Called when the operation is durable, or never will be.
-pub type Done = Box<dyn FnOnce(Result<(), LogFailure>) + Send>;
+pub type Done = Box<dyn FnOnce(Durable) + Send>;
+
+/// What a callback is told.
+#[derive(Clone, Debug)]
+pub struct Durable {
+    /// Whether it is durable.
+    pub result: Result<(), LogFailure>,
+    /// Whether the same sync covered more, so that another callback follows at once.
+    pub more: bool,
+}
 
 /// Called once, with the first failure.
 pub type OnFailure = Box<dyn FnOnce(&LogFailure) + Send>;
@@ -402,8 +411,12 @@ impl Writer {
     /// Tells all that wait what came of it.
     fn report(&mut self) {
         let failure = self.shared.failure.get();
-        for done in self.waiting.drain(..) {
-            done(failure.map_or(Ok(()), |failure| Err(failure.clone())));
+        let mut waiting = self.waiting.drain(..).peekable();
+        while let Some(done) = waiting.next() {
+            done(Durable {
+                result: failure.map_or(Ok(()), |failure| Err(failure.clone())),
+                more: waiting.peek().is_some(),
+            });
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The log may be purged, and a restart begins, where the store is durable.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -55,7 +56,6 @@ struct Shared {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Wanted {
     flush: bool,
-    sync: bool,
     stop: bool,
     /// Flushes done, so that apply can wait for one.
     done: u64,
@@ -74,9 +74,16 @@ impl FlushSignal {
             return;
         }
         let done = wanted.done;
-        while wanted.done == done && !wanted.stop {
-            self.shared.changed.wait_for(&mut wanted, FLUSH_WAIT);
-        }
+        tokio::task::block_in_place(|| {
+            while wanted.done == done && !wanted.stop {
+                self.shared.changed.wait_for(&mut wanted, FLUSH_WAIT);
+            }
+        });
+    }
+
+    fn stop(&self) {
+        self.shared.wanted.lock().stop = true;
+        self.shared.changed.notify_all();
     }
 
     /// How far the store is durable: the log before may be purged.
@@ -116,7 +123,8 @@ impl Flusher {
         self.signal.clone()
     }
 
-    /// Starts the thread. `durable` is called when the store has become durable further, `fatal` when it fails.
+    /// Starts the thread. `durable` is called when the store has become durable further, `fatal` when it fails,
+    /// without an error when the thread panicked.
     ///
     /// # Errors
     /// When the system has no thread left.
@@ -124,7 +132,7 @@ impl Flusher {
         &mut self,
         node: &Arc<Node>,
         durable: impl Fn() + Send + 'static,
-        fatal: impl Fn(StoreError) + Send + 'static,
+        fatal: impl Fn(Option<StoreError>) + Send + 'static,
     ) -> std::io::Result<()> {
         let (node, signal) = (Arc::clone(node), self.signal.clone());
         let thread = std::thread::Builder::new()
@@ -137,8 +145,13 @@ impl Flusher {
                     written: None,
                     synced: Instant::now(),
                 };
-                if let Err(error) = work.run(&durable) {
-                    fatal(error);
+                let ended = catch_unwind(AssertUnwindSafe(|| work.run(&durable)));
+                // Nobody may wait for a flush that will never come.
+                work.signal.stop();
+                match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => fatal(Some(error)),
+                    Err(_panic) => fatal(None),
                 }
             })?;
         self.thread = Some(thread);
@@ -147,11 +160,7 @@ impl Flusher {
 
     /// Flushes everything, makes it durable, and ends the thread.
     pub fn stop(mut self) {
-        {
-            let mut wanted = self.signal.shared.wanted.lock();
-            wanted.stop = true;
-            self.signal.shared.changed.notify_all();
-        }
+        self.signal.stop();
         if let Some(thread) = self.thread.take() {
             // A flusher that panicked has said so; there is nothing left to flush with.
             let _ = thread.join();
@@ -178,7 +187,7 @@ impl Work {
                 self.flush()?;
             }
             let due = self.synced.elapsed() >= policy.sync_interval;
-            if wanted.stop || wanted.sync || due || self.unsynced >= policy.sync_bytes {
+            if wanted.stop || due || self.unsynced >= policy.sync_bytes {
                 self.sync(durable)?;
             }
             if wanted.stop {
@@ -190,7 +199,7 @@ impl Work {
     /// Waits until there is something to do, or until it is time to look.
     fn wait(&self, policy: FlushPolicy) -> Wanted {
         let mut wanted = self.signal.shared.wanted.lock();
-        if !(wanted.flush || wanted.sync || wanted.stop) {
+        if !(wanted.flush || wanted.stop) {
             let left = policy.sync_interval.saturating_sub(self.synced.elapsed());
             self.signal
                 .shared
@@ -199,7 +208,6 @@ impl Work {
         }
         let taken = *wanted;
         wanted.flush = false;
-        wanted.sync = false;
         taken
     }
 

@@ -18,7 +18,6 @@ pub struct Machine {
     node: Arc<Node>,
     flush: FlushSignal,
     fatal: Box<dyn Fn(ApplyError) + Send>,
-    failed: bool,
 }
 
 /// Why apply cannot go on. Stops the process.
@@ -43,13 +42,10 @@ impl StateMachine for Machine {
 
     fn apply(&mut self, batch: Vec<Entry>) {
         for entry in batch {
-            if self.failed {
-                // Nothing may follow what could not be applied; the process is about to end.
-                return;
-            }
             if let Err(error) = self.apply_entry(entry) {
-                self.failed = true;
                 (self.fatal)(error);
+                // Consensus must not count it as applied; the reason has been told, so this tells nothing more.
+                std::panic::resume_unwind(Box::new("an entry could not be applied"));
             }
         }
     }
@@ -86,7 +82,6 @@ impl Machine {
             node,
             flush,
             fatal: Box::new(fatal),
-            failed: false,
         }
     }
 
@@ -127,6 +122,8 @@ impl Machine {
         let own = self.node.proposer.is_own(batch.member, batch.incarnation);
         let mut wakes = Wakes::default();
         let mut state = self.node.state.write();
+        // Half of an entry must never reach the disk, not even when this panics.
+        state.damaged = true;
         if state
             .meta
             .accept(batch.member, batch.incarnation, batch.number)
@@ -136,15 +133,12 @@ impl Machine {
             } else {
                 Vec::new()
             };
-            if let Err(error) = self.apply_commands(&mut state, term, batch, origins, &mut wakes) {
-                // Half of an entry stands in memory: it must never reach the disk.
-                state.damaged = true;
-                return Err(error.into());
-            }
+            self.apply_commands(&mut state, term, batch, origins, &mut wakes)?;
         }
         // Else it was sent twice, or after a gap: it was applied already, or will be sent again.
         state.meta.index = index;
         state.meta.term = term;
+        state.damaged = false;
         drop(state);
         wakes.all();
         Ok(())
@@ -212,7 +206,13 @@ impl Machine {
                 let replaced = if let Some(Origin::Handshake(connection)) = &origin {
                     connection.opened(session, *password);
                     wakes.connections.push(Arc::clone(connection));
-                    self.node.holders.lock().hold(*id, connection)
+                    let mut holders = self.node.holders.lock();
+                    let replaced = holders.hold(*id, connection);
+                    if connection.is_closing() {
+                        // It has gone meanwhile, perhaps before it could say so for this session.
+                        holders.ended(*id, connection);
+                    }
+                    replaced
                 } else {
                     self.node.holders.lock().release(*id)
                 };
@@ -285,11 +285,19 @@ impl Machine {
     /// Brings the znodes that the commands name into memory, so that nothing is read from the disk under the lock.
     fn prefetch(&self, commands: &[Command]) -> Result<(), StoreError> {
         for command in commands {
-            let Command::Client { request, .. } = command else {
-                continue;
-            };
-            for path in crate::apply::paths_of(request) {
-                self.prefetch_path(path)?;
+            match command {
+                Command::Client { request, .. } => {
+                    for path in crate::apply::paths_of(request) {
+                        self.prefetch_path(path)?;
+                    }
+                }
+                Command::CloseSession { session, .. } => {
+                    let owned = self.node.state.read().sessions.get(session).cloned();
+                    for path in owned.iter().flat_map(|session| &session.ephemerals) {
+                        self.prefetch_path(path)?;
+                    }
+                }
+                _ => {}
             }
         }
         Ok(())

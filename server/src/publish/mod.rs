@@ -20,3 +20,6 @@ pub use flusher::{FlushPolicy, FlushSignal, Flusher};
 pub use machine::{ApplyError, Machine};
 pub use node::Node;
 pub use proposer::{Origin, Proposer, Write};
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Commands on their way into the log: batched, numbered without gaps, and matched with who waits for them.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -52,6 +53,8 @@ pub struct Proposer {
     inner: Mutex<Inner>,
     clock: Clock,
     send: OnceLock<Send>,
+    /// Commands taken and not yet applied.
+    outstanding: AtomicUsize,
 }
 
 /// Hands an entry to consensus; must keep the order of its calls.
@@ -68,8 +71,6 @@ struct Inner {
     open: (BatchWriter, Vec<Origin>),
     /// Who waits for the batches that were sent, in order.
     in_flight: VecDeque<(u64, Vec<Origin>)>,
-    /// Commands taken and not yet applied.
-    outstanding: usize,
 }
 
 impl Proposer {
@@ -84,12 +85,12 @@ impl Proposer {
             sealed: VecDeque::new(),
             open: (BatchWriter::default(), Vec::new()),
             in_flight: VecDeque::new(),
-            outstanding: 0,
         };
         Self {
             inner: Mutex::new(inner),
             clock,
             send: OnceLock::new(),
+            outstanding: AtomicUsize::new(0),
         }
     }
 
@@ -123,6 +124,7 @@ impl Proposer {
         generation: u32,
         writes: &mut Vec<Write>,
     ) {
+        self.outstanding.fetch_add(writes.len(), Ordering::Relaxed);
         let mut inner = self.inner.lock();
         for write in writes.drain(..) {
             let (writer, origins) = inner.room();
@@ -140,6 +142,7 @@ impl Proposer {
 
     /// Proposes one command of the server itself.
     pub fn command(&self, command: &Command, origin: Origin) {
+        self.outstanding.fetch_add(1, Ordering::Relaxed);
         let mut inner = self.inner.lock();
         let (writer, origins) = inner.room();
         writer.push(command);
@@ -160,7 +163,7 @@ impl Proposer {
             }
             None => panic!("batch {number} was never sent"),
         };
-        inner.outstanding -= origins.len();
+        self.outstanding.fetch_sub(origins.len(), Ordering::Relaxed);
         self.send_next(&mut inner);
         origins
     }
@@ -175,7 +178,7 @@ impl Proposer {
     /// Commands taken and not yet applied.
     #[must_use]
     pub fn outstanding(&self) -> usize {
-        self.inner.lock().outstanding
+        self.outstanding.load(Ordering::Relaxed)
     }
 
     fn send_next(&self, inner: &mut Inner) {
@@ -206,7 +209,6 @@ impl Inner {
         if self.open.0.len() >= BATCH_COMMANDS_MAX || self.open.0.bytes() >= BATCH_BYTES_MAX {
             self.sealed.push_back(std::mem::take(&mut self.open));
         }
-        self.outstanding += 1;
         (&mut self.open.0, &mut self.open.1)
     }
 

@@ -85,7 +85,7 @@ impl Expiry {
             .last_tick_ms
             .map_or(0, |last| now_ms - last - self.tick_ms);
         self.last_tick_ms = Some(now_ms);
-        if late > self.tick_ms / 2 {
+        if late > self.tick_ms / 10 {
             for entry in self.sessions.values() {
                 let heard = entry.liveness.last_heard_ms.load(Ordering::Relaxed);
                 entry.liveness.touch((heard + late).min(now_ms));

@@ -100,11 +100,7 @@ impl Tree {
         path: &str,
         mut each: impl FnMut(&str, &Znode),
     ) -> Result<(), StoreError> {
-        let mut prefixes = vec![Key::grandchildren(path)];
-        if path != "/" {
-            prefixes.insert(0, Key::children(path));
-        }
-        for prefix in prefixes {
+        for prefix in Key::descendants(path) {
             let overlay = self.overlay(&prefix);
             let mut damaged = None;
             self.store.scan(&prefix, |key, value| {
@@ -129,6 +125,33 @@ impl Tree {
             }
         }
         Ok(())
+    }
+
+    /// Completes a count of stored descendants, taken in `epoch`, with what the store lacks. None when a flush has
+    /// ended since: count again.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn complete_descendants(
+        &self,
+        path: &str,
+        stored: usize,
+        epoch: Epoch,
+    ) -> Result<Option<usize>, StoreError> {
+        if epoch.0 != self.epoch {
+            return Ok(None);
+        }
+        let mut count = stored;
+        for prefix in Key::descendants(path) {
+            for (key, znode) in self.overlay(&prefix) {
+                match (self.store.contains(key)?, znode.is_some()) {
+                    (false, true) => count += 1,
+                    (true, false) => count -= 1,
+                    (true, true) | (false, false) => {}
+                }
+            }
+        }
+        Ok(Some(count))
     }
 
     /// Loads `path` so that a later [`Tree::get`] finds it in memory; touches nothing when it is there.

@@ -117,6 +117,17 @@ impl Key {
         Self(key.into_boxed_slice())
     }
 
+    /// What the keys of all descendants of `path` start with: one of these.
+    #[must_use]
+    pub fn descendants(path: &str) -> Vec<Self> {
+        // Below "/" the two are the same.
+        let children = (path != "/").then(|| Self::children(path));
+        children
+            .into_iter()
+            .chain([Self::grandchildren(path)])
+            .collect()
+    }
+
     /// What the keys of all descendants of `path` but its children start with.
     #[must_use]
     pub fn grandchildren(path: &str) -> Self {
@@ -170,6 +181,8 @@ fn split(path: &str) -> (&str, &str) {
     match path.rfind('/') {
         Some(0) if path.len() == 1 => ("", ""),
         Some(0) => ("/", &path[1..]),
+        // Not the child of "/" that has the same name: a client may ask for a path with an empty part.
+        Some(1) if path.starts_with("//") => ("//", &path[2..]),
         Some(at) => (&path[..at], &path[at + 1..]),
         None => ("", path),
     }
@@ -183,6 +196,15 @@ mod tests {
     fn path_survives_the_key() {
         for path in ["/", "/a", "/a/b", "/a/b c/d", "/zookeeper/quota"] {
             assert_eq!(Key::znode(path).path().as_deref(), Some(path));
+        }
+    }
+
+    #[test]
+    fn no_other_text_has_the_key_of_a_valid_path() {
+        for path in ["//", "//a", "/a/", "/a//b", "a", "", "//a/b"] {
+            for valid in ["/", "/a", "/a/b"] {
+                assert_ne!(Key::znode(path), Key::znode(valid), "{path} and {valid}");
+            }
         }
     }
 

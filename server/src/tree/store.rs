@@ -167,6 +167,27 @@ impl Store {
         Ok(())
     }
 
+    /// Is there something under `key`?
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn contains(&self, key: &Key) -> Result<bool, StoreError> {
+        let found = self.db.get_pinned(key.as_bytes());
+        Ok(found.map_err(|source| self.failed(source))?.is_some())
+    }
+
+    /// How many stored znodes are below `path`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn count_descendants(&self, path: &str) -> Result<usize, StoreError> {
+        let mut count = 0;
+        for prefix in Key::descendants(path) {
+            self.scan(&prefix, |_, _| count += 1)?;
+        }
+        Ok(count)
+    }
+
     /// Writes a frozen buffer in one atomic step. It survives a crash of the process only after [`Self::sync`].
     ///
     /// # Errors

@@ -130,16 +130,17 @@ impl Znode {
         self.data.as_ref().map_or(0, Bytes::len)
     }
 
-    /// Bytes of memory that it takes, nearly: the struct, its reference counts, its data and a buffer's header.
+    /// Bytes of memory that it takes, nearly: the struct, its reference counts, its data and a buffer's header, its
+    /// ACL.
     #[must_use]
     pub fn memory(&self) -> usize {
-        size_of::<Self>()
-            + 16
-            + if self.data_len() == 0 {
-                0
-            } else {
-                self.data_len() + 16
-            }
+        let data = match self.data_len() {
+            0 => 0,
+            length => length + 16,
+        };
+        let entry = |entry: &Acl| size_of::<Acl>() + entry.scheme.len() + entry.id.len();
+        let acl: usize = self.acl.iter().flat_map(|acl| acl.iter()).map(entry).sum();
+        size_of::<Self>() + 16 + data + acl
     }
 
     /// Appends the stored form.

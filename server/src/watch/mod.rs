@@ -41,3 +41,6 @@ pub struct Change {
     /// That znode's ACL as of the change; the last one of a deleted znode.
     pub acl: Option<Arc<[Acl]>>,
 }
+
+#[cfg(test)]
+mod tests;

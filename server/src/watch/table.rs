@@ -25,9 +25,14 @@ pub struct WatchTable {
     child_entries: usize,
 }
 
+/// Bytes that a watch takes beside its path, nearly.
+const WATCH_OVERHEAD: usize = 128;
+
 struct Watcher {
     sink: Arc<dyn Sink>,
     paths: HashSet<Arc<str>>,
+    /// Bytes of those paths, and of what goes with each.
+    bytes: usize,
 }
 
 /// How often each kind of change was told, and to how many connections.
@@ -40,14 +45,15 @@ pub struct Fired {
 }
 
 impl WatchTable {
-    /// Registers watches of these kinds on `path`; those that the connection has already stay one.
+    /// Registers watches of these kinds on `path`; those that the connection has already stay one. Returns the bytes
+    /// that the connection's watches take, nearly.
     pub fn add(
         &mut self,
         connection: ConnectionId,
         sink: &Arc<dyn Sink>,
         path: &str,
         kinds: Kinds,
-    ) {
+    ) -> usize {
         let path = match self.by_path.get_key_value(path) {
             Some((known, _)) => Arc::clone(known),
             None => Arc::from(path),
@@ -58,8 +64,12 @@ impl WatchTable {
             .or_insert_with(|| Watcher {
                 sink: Arc::clone(sink),
                 paths: HashSet::new(),
+                bytes: 0,
             });
-        watcher.paths.insert(Arc::clone(&path));
+        if watcher.paths.insert(Arc::clone(&path)) {
+            watcher.bytes += path.len() + WATCH_OVERHEAD;
+        }
+        let bytes = watcher.bytes;
         let held = self
             .by_path
             .entry(path)
@@ -69,6 +79,7 @@ impl WatchTable {
         let added = kinds.without(*held);
         *held = held.with(kinds);
         self.count(added, usize::wrapping_add);
+        bytes
     }
 
     /// Takes watches away. False when the connection has none of these kinds on `path`.
@@ -207,7 +218,9 @@ impl WatchTable {
 
     fn unlist(&mut self, connection: ConnectionId, path: &str) {
         if let Some(watcher) = self.by_connection.get_mut(&connection) {
-            watcher.paths.remove(path);
+            if watcher.paths.remove(path) {
+                watcher.bytes -= path.len() + WATCH_OVERHEAD;
+            }
             if watcher.paths.is_empty() {
                 self.by_connection.remove(&connection);
             }

@@ -17,7 +17,10 @@ pub fn treekeeper() -> PathBuf {
         None => {
             let test = std::env::current_exe().expect("a running test has a path");
             // <target>/release/deps/e2e-… beside <target>/release/treekeeper.
-            let release = test.ancestors().nth(2).expect("a test lies two folders deep");
+            let release = test
+                .ancestors()
+                .nth(2)
+                .expect("a test lies two folders deep");
             release.join("treekeeper")
         }
     };

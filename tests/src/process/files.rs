@@ -28,7 +28,8 @@ pub fn tree_dir(data_dir: &Path) -> PathBuf {
 #[must_use]
 #[track_caller]
 pub fn with_suffix(folder: &Path, suffix: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<_> = entries
         .map(|entry| entry.expect("a folder can be listed").path())
         .filter(|path| path.to_string_lossy().ends_with(suffix))
@@ -47,7 +48,10 @@ pub fn newest_segment(data_dir: &Path) -> (PathBuf, u64) {
     let segments = with_suffix(&log_dir(data_dir), ".log");
     let with_end = segments.into_iter().rev().map(|path| {
         let bytes = fs::read(&path).expect("a segment can be read");
-        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
+        let end = bytes
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last as u64 + 1);
         (path, end)
     });
     with_end
@@ -62,10 +66,16 @@ pub fn newest_segment(data_dir: &Path) -> (PathBuf, u64) {
 /// When the file does not reach that far.
 #[track_caller]
 pub fn flip_bit(path: &Path, offset: u64) {
-    let file = OpenOptions::new().read(true).write(true).open(path).expect("the file can be opened");
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .expect("the file can be opened");
     let mut byte = [0];
-    file.read_exact_at(&mut byte, offset).expect("the file reaches that far");
-    file.write_all_at(&[byte[0] ^ 0x10], offset).expect("the file can be written");
+    file.read_exact_at(&mut byte, offset)
+        .expect("the file reaches that far");
+    file.write_all_at(&[byte[0] ^ 0x10], offset)
+        .expect("the file can be written");
 }
 
 /// Shortens the file.
@@ -74,7 +84,10 @@ pub fn flip_bit(path: &Path, offset: u64) {
 /// When it cannot be written.
 #[track_caller]
 pub fn truncate(path: &Path, len: u64) {
-    let file = OpenOptions::new().write(true).open(path).expect("the file can be opened");
+    let file = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .expect("the file can be opened");
     file.set_len(len).expect("the file can be shortened");
 }
 

@@ -36,7 +36,9 @@ impl Namespace {
                 Err(complaint) => complaints.push_str(&complaint),
             }
         }
-        panic!("no mount namespace to be had, neither as root nor with a user namespace:\n{complaints}");
+        panic!(
+            "no mount namespace to be had, neither as root nor with a user namespace:\n{complaints}"
+        );
     }
 
     fn open(way: &[&str]) -> Result<Self, String> {
@@ -49,16 +51,30 @@ impl Namespace {
             .spawn()
             .map_err(|error| format!("unshare: {error}\n"))?;
         // What comes back was said inside: the namespace is there.
-        let said = keeper.stdin.as_mut().expect("stdin is piped").write_all(b".");
-        let heard = keeper.stdout.as_mut().expect("stdout is piped").read_exact(&mut [0]);
+        let said = keeper
+            .stdin
+            .as_mut()
+            .expect("stdin is piped")
+            .write_all(b".");
+        let heard = keeper
+            .stdout
+            .as_mut()
+            .expect("stdout is piped")
+            .read_exact(&mut [0]);
         if said.and(heard).is_ok() {
-            let mut enter = vec!["--target".to_owned(), keeper.id().to_string(), "--mount".to_owned()];
+            let mut enter = vec![
+                "--target".to_owned(),
+                keeper.id().to_string(),
+                "--mount".to_owned(),
+            ];
             if way.contains(&"--user") {
                 enter.extend(["--user".to_owned(), "--preserve-credentials".to_owned()]);
             }
             return Ok(Self { keeper, enter });
         }
-        let output = keeper.wait_with_output().map_err(|error| error.to_string())?;
+        let output = keeper
+            .wait_with_output()
+            .map_err(|error| error.to_string())?;
         Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
@@ -86,7 +102,11 @@ impl Namespace {
             .output()
             .expect("nsenter can be run");
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "mount {arguments:?} {}: {complaint}", folder.display());
+        assert!(
+            output.status.success(),
+            "mount {arguments:?} {}: {complaint}",
+            folder.display()
+        );
     }
 
     /// A file's way from outside: the namespace's root as its keeper sees it.

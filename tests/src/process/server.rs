@@ -31,6 +31,7 @@ pub struct ServerOptions<'a> {
     settings: Vec<String>,
     config: Option<PathBuf>,
     namespace: Option<&'a Namespace>,
+    plain: bool,
 }
 
 impl<'a> ServerOptions<'a> {
@@ -46,6 +47,7 @@ impl<'a> ServerOptions<'a> {
             settings: vec!["admin.enableServer=false".to_owned()],
             config: None,
             namespace: None,
+            plain: true,
         }
     }
 
@@ -80,6 +82,15 @@ impl<'a> ServerOptions<'a> {
         }
     }
 
+    /// With colours in its log, if it thinks that a person reads it. Without this it is asked for none.
+    #[must_use]
+    pub fn with_colours_if_a_terminal(self) -> Self {
+        Self {
+            plain: false,
+            ..self
+        }
+    }
+
     /// The server's data folder.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
@@ -91,7 +102,10 @@ impl<'a> ServerOptions<'a> {
             None => binary::command(),
             Some(namespace) => namespace.command(&binary::treekeeper()),
         };
-        command.env_remove("TREEKEEPER_LOG").env("NO_COLOR", "1");
+        command.env_remove("TREEKEEPER_LOG").env_remove("NO_COLOR");
+        if self.plain {
+            command.env("NO_COLOR", "1");
+        }
         command.arg("serve").arg("--data-dir").arg(&self.data_dir);
         command.args(["--client-port", &self.port.to_string()]);
         for setting in &self.settings {
@@ -159,11 +173,24 @@ impl Ended {
     /// When it did not.
     #[track_caller]
     pub fn assert_failed_with(&self, parts: &[&str]) {
-        assert_eq!(self.status.code(), Some(1), "exit code; it said:\n{}", self.stderr);
+        assert_eq!(
+            self.status.code(),
+            Some(1),
+            "exit code; it said:\n{}",
+            self.stderr
+        );
         for part in parts {
-            assert!(self.message().contains(part), "expected {part:?} in its last words:\n{}", self.stderr);
+            assert!(
+                self.message().contains(part),
+                "expected {part:?} in its last words:\n{}",
+                self.stderr
+            );
         }
-        assert!(!self.stderr.contains("panicked"), "it panicked:\n{}", self.stderr);
+        assert!(
+            !self.stderr.contains("panicked"),
+            "it panicked:\n{}",
+            self.stderr
+        );
     }
 
     /// Its last words: the line that says why it ended.
@@ -269,7 +296,8 @@ impl Server {
     /// The line with this text, unless the time is over or the process ends before.
     #[must_use]
     pub fn line_within(&self, text: &str, limit: Duration) -> Option<String> {
-        let with_text = |lines: &Lines| lines.lines.iter().find(|line| line.contains(text)).cloned();
+        let with_text =
+            |lines: &Lines| lines.lines.iter().find(|line| line.contains(text)).cloned();
         self.said.wait(limit, with_text)
     }
 
@@ -282,7 +310,9 @@ impl Server {
         let line = self.wait_for_line(text);
         let digits = line.split(&format!(" {name}=")).nth(1).map(|rest| {
             let rest = rest.trim_start_matches("Some(");
-            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(rest.len());
             rest[..end].parse()
         });
         match digits {
@@ -308,7 +338,11 @@ impl Server {
     #[track_caller]
     pub fn kill(mut self) -> String {
         let early = self.child.try_wait().expect("a child can be asked for");
-        assert!(early.is_none(), "the server ended by itself, {early:?}:\n{}", self.stderr());
+        assert!(
+            early.is_none(),
+            "the server ended by itself, {early:?}:\n{}",
+            self.stderr()
+        );
         self.child.kill().expect("a child can be killed");
         self.child.wait().expect("a child can be waited for");
         self.said.wait(PATIENCE, |lines| lines.ended.then_some(()));
@@ -323,7 +357,12 @@ impl Server {
     pub fn stop(self) -> Ended {
         self.signal(Signal::TERM);
         let ended = self.wait_for_end();
-        assert!(ended.status.success(), "{}; it said:\n{}", ended.status, ended.stderr);
+        assert!(
+            ended.status.success(),
+            "{}; it said:\n{}",
+            ended.status,
+            ended.stderr
+        );
         ended
     }
 
@@ -334,9 +373,16 @@ impl Server {
     #[track_caller]
     pub fn wait_for_end(mut self) -> Ended {
         let ended = self.said.wait(PATIENCE, |lines| lines.ended.then_some(()));
-        assert!(ended.is_some(), "the process goes on; it said:\n{}", self.stderr());
+        assert!(
+            ended.is_some(),
+            "the process goes on; it said:\n{}",
+            self.stderr()
+        );
         let status = self.child.wait().expect("a child can be waited for");
-        Ended { status, stderr: self.stderr() }
+        Ended {
+            status,
+            stderr: self.stderr(),
+        }
     }
 }
 

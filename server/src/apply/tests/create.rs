@@ -152,11 +152,7 @@ fn the_first_check_that_fails_decides() {
             ErrorCode::BadArguments,
         ),
         ("the root", create("/").into(), ErrorCode::NodeExists),
-        (
-            "what exists",
-            create("/open").into(),
-            ErrorCode::NodeExists,
-        ),
+        ("what exists", create("/open").into(), ErrorCode::NodeExists),
         (
             "an ephemeral parent",
             create("/ephemeral/x").into(),
@@ -220,10 +216,7 @@ fn odd_operations_and_flags_do_what_a_stock_server_does() {
         (CreateKind::Ttl, 5, i64::MIN),
     ];
     for flags in 0..=4 {
-        bad.extend([
-            (CreateKind::Ttl, flags, 1000),
-            (CreateKind::Ttl, flags, -1),
-        ]);
+        bad.extend([(CreateKind::Ttl, flags, 1000), (CreateKind::Ttl, flags, -1)]);
     }
     for (kind, flags, ttl) in bad {
         let code = fixture.refused(flagged(kind, flags, ttl, "/bad"));
@@ -247,10 +240,7 @@ fn only_an_ephemeral_shows_its_owner() {
     fixture.done(ttl("/ttl", 1000));
     let owner = |path| fixture.stat(path).ephemeral_owner;
     assert_eq!(owner("/ephemeral"), fixture.session);
-    assert_eq!(
-        ["/persistent", "/container", "/ttl"].map(owner),
-        [0; 3]
-    );
+    assert_eq!(["/persistent", "/container", "/ttl"].map(owner), [0; 3]);
     let expirables: Vec<&str> = fixture.state.expirables.iter().map(AsRef::as_ref).collect();
     assert_eq!(expirables, ["/container", "/ttl"]);
 }
@@ -263,7 +253,10 @@ fn the_suffix_counts_creations_of_any_kind_and_no_deletions() {
     fixture.done(delete("/a/plain", -1));
     let seq_ephemeral = create_as(CreateMode::EphemeralSequential, "/a/e-");
     assert_eq!(fixture.created(seq_ephemeral), "/a/e-0000000002");
-    assert_eq!(fixture.refused(create("/a/s-0000000000")), ErrorCode::NodeExists);
+    assert_eq!(
+        fixture.refused(create("/a/s-0000000000")),
+        ErrorCode::NodeExists
+    );
     assert_eq!(fixture.created(sequential("/a/")), "/a/0000000003");
     let seq_ttl = CreateRequest {
         flags: CreateMode::PersistentSequentialTtl.flags(),
@@ -332,7 +325,9 @@ fn the_superuser_and_skip_acl_pass_every_acl_and_no_other_check() {
     fixture.done(with_acl(create("/none"), world(0)));
     assert_eq!(fixture.refused(create("/none/a")), ErrorCode::NoAuth);
     let (session, superuser) = (fixture.session, [Identity::superuser()]);
-    fixture.ask_as(session, &superuser, create("/none/a")).unwrap();
+    fixture
+        .ask_as(session, &superuser, create("/none/a"))
+        .unwrap();
     let special = fixture.ask_as(session, &superuser, delete("/zookeeper/config", -1));
     assert_eq!(special, Err(ErrorCode::BadArguments));
     fixture

@@ -80,7 +80,11 @@ fn a_deleted_ephemeral_is_forgotten_by_its_session() {
     fixture.done(ephemeral("/e"));
     fixture.done(delete("/e", -1));
     assert_eq!(fixture.state.ephemeral_count, 0);
-    assert!(fixture.state.sessions[&fixture.session].ephemerals.is_empty());
+    assert!(
+        fixture.state.sessions[&fixture.session]
+            .ephemerals
+            .is_empty()
+    );
 }
 
 #[test]

@@ -29,12 +29,15 @@ fn each_operation_sees_what_the_earlier_ones_did() {
     assert_eq!((second.as_str(), stat.czxid), ("/a/b", zxid));
     let suffixed = path("/a/s0000000001");
     assert_eq!(results[2], OpResult::Create { path: suffixed });
-    assert_eq!(results[3], OpResult::SetData(Stat {
-        pzxid: zxid,
-        num_children: 2,
-        cversion: 2,
-        ..fixture.stat("/a")
-    }));
+    assert_eq!(
+        results[3],
+        OpResult::SetData(Stat {
+            pzxid: zxid,
+            num_children: 2,
+            cversion: 2,
+            ..fixture.stat("/a")
+        })
+    );
     assert_eq!(results[4..], [OpResult::Check, OpResult::Delete]);
     let stat = fixture.stat("/a");
     assert_eq!(
@@ -138,7 +141,10 @@ fn a_failed_one_leaves_nothing_but_its_zxid() {
 #[test]
 fn check_needs_read_and_the_version() {
     let mut fixture = Fixture::with(&["/a"]);
-    fixture.done(with_acl(create("/unreadable"), world(perms::ALL & !perms::READ)));
+    fixture.done(with_acl(
+        create("/unreadable"),
+        world(perms::ALL & !perms::READ),
+    ));
     let cases = [
         (check("/a", 0), None),
         (check("/a", -1), None),
@@ -157,7 +163,10 @@ fn check_needs_read_and_the_version() {
 fn create_with_the_containers_flag_makes_one_here() {
     let mut fixture = Fixture::new();
     let results = fixture.results(vec![create_as(CreateMode::Container, "/c").into()]);
-    assert!(matches!(results[..], [OpResult::Create2 { .. }]), "{results:?}");
+    assert!(
+        matches!(results[..], [OpResult::Create2 { .. }]),
+        "{results:?}"
+    );
     assert_eq!(fixture.znode("/c").owner, Owner::Container);
 }
 

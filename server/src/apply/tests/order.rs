@@ -27,12 +27,20 @@ fn every_command_of_a_session_takes_the_next_zxid_done_or_refused() {
 #[test]
 fn a_new_term_begins_an_epoch_with_its_first_command() {
     let mut fixture = Fixture::new();
-    assert_eq!(fixture.state.meta.zxid, 1 << 32 | 1, "the session's opening");
+    assert_eq!(
+        fixture.state.meta.zxid,
+        1 << 32 | 1,
+        "the session's opening"
+    );
     fixture.done(create("/a"));
     assert_eq!(fixture.state.meta.zxid, 1 << 32 | 2);
     fixture.term = 5;
     fixture.done(create("/b"));
-    assert_eq!(fixture.state.meta.zxid, 2 << 32 | 1, "terms may be skipped, epochs are not");
+    assert_eq!(
+        fixture.state.meta.zxid,
+        2 << 32 | 1,
+        "terms may be skipped, epochs are not"
+    );
     fixture.done(create("/c"));
     assert_eq!(fixture.state.meta.zxid, 2 << 32 | 2);
     assert_eq!(fixture.state.meta.zxid_term, 5);

@@ -11,7 +11,10 @@ pub(super) fn arm(fixture: &mut Fixture, path: &str, limits: &str) {
             fixture.done(create(&folder));
         }
     }
-    fixture.done(with_data(create(&format!("{folder}/zookeeper_limits")), limits));
+    fixture.done(with_data(
+        create(&format!("{folder}/zookeeper_limits")),
+        limits,
+    ));
     fixture.done(with_data(create(&stats_of(path)), limits));
 }
 
@@ -142,12 +145,7 @@ fn hard_limits_refuse_when_enforced_and_soft_ones_never() {
             create("/hard/c").into(),
             create("/hard/d").into(),
         ]),
-        [
-            ErrorCode::Ok,
-            ErrorCode::Ok,
-            ErrorCode::QuotaExceeded
-        ]
-        .map(OpResult::Error),
+        [ErrorCode::Ok, ErrorCode::Ok, ErrorCode::QuotaExceeded].map(OpResult::Error),
         "a multi is counted as it goes"
     );
     assert_eq!(usage(&fixture, "/hard"), "count=3,bytes=4");

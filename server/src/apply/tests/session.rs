@@ -7,7 +7,10 @@ fn ids_count_up_from_the_time_of_forming_and_a_closed_one_never_comes_back() {
     let mut fixture = Fixture::new();
     let first = fixture.session;
     assert_eq!(first >> 56, 1);
-    assert_eq!(first >> 16 & 0xff_ffff_ffff, fixture.time_ms & 0xff_ffff_ffff);
+    assert_eq!(
+        first >> 16 & 0xff_ffff_ffff,
+        fixture.time_ms & 0xff_ffff_ffff
+    );
     fixture.run(&Command::CloseSession {
         session: first,
         generation: 0,

@@ -7,7 +7,10 @@ use super::*;
 #[test]
 fn the_first_check_that_fails_decides() {
     let mut fixture = Fixture::with(&["/a"]);
-    fixture.done(with_acl(create("/closed"), world(perms::ALL & !perms::ADMIN)));
+    fixture.done(with_acl(
+        create("/closed"),
+        world(perms::ALL & !perms::ADMIN),
+    ));
     let open = Acl::world_anyone_all;
     fixture.refuses(vec![
         (
@@ -63,11 +66,7 @@ fn the_new_acl_counts_from_the_next_command_on() {
         ("set", set_data("/a", "", -1), ErrorCode::NoAuth),
         ("create", create("/a/c").into(), ErrorCode::NoAuth),
         ("delete", delete("/a/b", -1), ErrorCode::NoAuth),
-        (
-            "setACL",
-            set_acl("/a", ann_only(), -1),
-            ErrorCode::NoAuth,
-        ),
+        ("setACL", set_acl("/a", ann_only(), -1), ErrorCode::NoAuth),
     ]);
     fixture.done(set_data("/a/b", "nothing is inherited", -1));
     let session = fixture.session;
@@ -78,7 +77,11 @@ fn the_new_acl_counts_from_the_next_command_on() {
     ] {
         fixture.ask_as(session, &[ann()], request).unwrap();
     }
-    assert_eq!(fixture.znode("/a").acl, None, "the open ACL is stored as none");
+    assert_eq!(
+        fixture.znode("/a").acl,
+        None,
+        "the open ACL is stored as none"
+    );
 }
 
 #[test]

@@ -152,7 +152,6 @@ async fn what_was_applied_survives_a_power_cut() {
             disk = disk.power_cut(seed * 3 + round);
             proposing.await.unwrap();
             // Whatever a client could have seen is what was applied until nothing moved any more.
-            consensus.failed().await;
             consensus.shutdown().await;
             applied = machine.commands(0).await;
         }
@@ -214,9 +213,34 @@ async fn a_held_up_disk_bounds_what_is_in_flight() {
     }
     assert!(!proposing.is_finished());
     assert!(consensus.status().in_flight_bytes <= 10_000);
+    let too_much = Bytes::from(vec![0; 5000]);
+    assert_eq!(
+        consensus.try_propose(too_much.clone(), 0),
+        Err(TryProposeError::Full(too_much))
+    );
     drop(release);
     proposing.await.unwrap();
     assert_eq!(machine.commands(100).await.len(), 100);
+}
+
+#[tokio::test]
+async fn commands_that_cannot_wait_are_applied_like_others() {
+    let (disk, machine) = (SimulatedDisk::new(), Machine::new());
+    let consensus = start(&disk, &machine).await;
+    for command in numbered(0..1000) {
+        consensus.try_propose(command, 0).unwrap();
+    }
+    assert_eq!(machine.commands(1000).await, numbered(0..1000));
+    consensus.shutdown().await;
+    assert_eq!(
+        Arc::strong_count(&machine.seen),
+        1,
+        "the state machine is gone"
+    );
+    assert_eq!(
+        consensus.try_propose(Bytes::new(), 0),
+        Err(TryProposeError::Stopped(Stopped))
+    );
 }
 
 #[tokio::test]

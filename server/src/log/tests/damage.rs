@@ -194,7 +194,10 @@ fn a_segment_of_a_later_release_is_refused() {
 fn a_damaged_vote_is_an_error() {
     let disk = SimulatedDisk::new();
     let mut log = open(&disk, SMALL).unwrap();
-    log.save_vote(Bytes::from("vote"), Box::new(|result| result.unwrap()));
+    log.save_vote(
+        Bytes::from("vote"),
+        Box::new(|durable| durable.result.unwrap()),
+    );
     log.close().unwrap();
     let path = dir().join("vote");
     let bytes = disk.read(&path);

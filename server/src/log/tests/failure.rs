@@ -38,7 +38,7 @@ fn after_a_failed_sync_nothing_is_acknowledged() {
         let (sender, done) = mpsc::channel();
         log.save_vote(
             Bytes::from("vote"),
-            Box::new(move |result| sender.send(result).unwrap()),
+            Box::new(move |durable| sender.send(durable.result).unwrap()),
         );
         done.recv().unwrap().unwrap_err();
         assert_eq!(failures.load(Ordering::Relaxed), 1);
@@ -130,7 +130,7 @@ fn a_vote_survives_a_cut_at_any_step_of_the_next() {
                 let (sender, done) = mpsc::channel();
                 log.save_vote(
                     Bytes::from(vote),
-                    Box::new(move |result| sender.send(result).unwrap()),
+                    Box::new(move |durable| sender.send(durable.result).unwrap()),
                 );
                 done.recv().unwrap()
             };

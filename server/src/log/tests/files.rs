@@ -42,7 +42,7 @@ fn an_entry_is_readable_before_it_is_durable() {
     let (sender, done) = mpsc::channel();
     log.append(
         numbered(1..3),
-        Box::new(move |result| sender.send(result).unwrap()),
+        Box::new(move |durable| sender.send(durable.result).unwrap()),
     );
     assert_eq!(read_all(&log).unwrap(), numbered(0..3));
     assert!(done.try_recv().is_err(), "not durable yet");
@@ -67,7 +67,7 @@ fn what_queues_up_during_a_sync_shares_the_next_one() {
         let sender = sender.clone();
         log.append(
             numbered(index..index + 1),
-            Box::new(move |result| sender.send((index, result)).unwrap()),
+            Box::new(move |durable| sender.send((index, durable.result)).unwrap()),
         );
     }
     drop(release);
@@ -205,7 +205,7 @@ fn the_vote_and_the_committed_position_are_kept() {
     let (sender, done) = mpsc::channel();
     log.save_vote(
         Bytes::from("term 7"),
-        Box::new(move |result| sender.send(result).unwrap()),
+        Box::new(move |durable| sender.send(durable.result).unwrap()),
     );
     done.recv().unwrap().unwrap();
     append(&mut log, numbered(0..10)).unwrap();

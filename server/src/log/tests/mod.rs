@@ -48,7 +48,7 @@ fn append(log: &mut Log, records: Vec<Record>) -> Result<(), LogFailure> {
     let (sender, done) = mpsc::channel();
     log.append(
         records,
-        Box::new(move |result| sender.send(result).unwrap()),
+        Box::new(move |durable| sender.send(durable.result).unwrap()),
     );
     done.recv().unwrap()
 }

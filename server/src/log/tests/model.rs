@@ -140,10 +140,10 @@ impl Model {
                 self.append(&[1], false);
                 let (sender, done) = mpsc::channel();
                 let vote = Bytes::from("any");
-                self.log
-                    .as_mut()
-                    .unwrap()
-                    .save_vote(vote, Box::new(move |result| sender.send(result).unwrap()));
+                self.log.as_mut().unwrap().save_vote(
+                    vote,
+                    Box::new(move |durable| sender.send(durable.result).unwrap()),
+                );
                 done.recv().unwrap().unwrap();
                 assert_eq!(self.acknowledged.load(Ordering::SeqCst), self.changes.len());
             }
@@ -185,8 +185,8 @@ impl Model {
             .collect();
         self.changes.push(Change::Append(records.clone()));
         let (acknowledged, number) = (Arc::clone(&self.acknowledged), self.changes.len());
-        let done = move |result: Result<(), LogFailure>| {
-            if result.is_ok() {
+        let done = move |durable: Durable| {
+            if durable.result.is_ok() {
                 acknowledged.store(number, Ordering::SeqCst);
             }
         };

@@ -5,7 +5,7 @@
 //! first part in the order in which it was sent, or nothing: a session's writes are applied in order, and a multi as a
 //! whole.
 
-mod model;
+pub(crate) mod model;
 mod rounds;
 mod sessions;
 mod writer;

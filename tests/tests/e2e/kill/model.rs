@@ -32,10 +32,24 @@ impl Data {
 /// One change of one child; what a multi is made of, too.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    Create { name: String, data: Data, kind: Kind },
-    Set { name: String, data: Data, version: Option<i32> },
-    Delete { name: String, version: Option<i32> },
-    Check { name: String, version: Option<i32> },
+    Create {
+        name: String,
+        data: Data,
+        kind: Kind,
+    },
+    Set {
+        name: String,
+        data: Data,
+        version: Option<i32>,
+    },
+    Delete {
+        name: String,
+        version: Option<i32>,
+    },
+    Check {
+        name: String,
+        version: Option<i32>,
+    },
 }
 
 /// What is created.
@@ -142,13 +156,26 @@ impl Model {
                 if self.children.contains_key(&name) {
                     return Err(ErrorCode::NodeExists);
                 }
-                let owner = if *kind == Kind::Ephemeral { self.session } else { 0 };
-                let child = Child { data: *data, version: 0, owner, stat: None };
+                let owner = if *kind == Kind::Ephemeral {
+                    self.session
+                } else {
+                    0
+                };
+                let child = Child {
+                    data: *data,
+                    version: 0,
+                    owner,
+                    stat: None,
+                };
                 self.children.insert(name.clone(), child);
                 self.creations += 1;
                 Ok(Part::Created(name))
             }
-            Change::Set { name, data, version } => {
+            Change::Set {
+                name,
+                data,
+                version,
+            } => {
                 let child = self.checked(name, *version)?;
                 child.data = *data;
                 child.version += 1;
@@ -181,9 +208,15 @@ impl Model {
         let count = i32::try_from(self.children.len()).expect("a few children");
         let cversion = 2 * self.creations - count;
         if (parent.num_children, parent.cversion) != (count, cversion) {
-            return Some(format!("expected {count} children and cversion {cversion}, the parent has {parent:?}"));
+            return Some(format!(
+                "expected {count} children and cversion {cversion}, the parent has {parent:?}"
+            ));
         }
-        for name in found.children.keys().filter(|name| !self.children.contains_key(*name)) {
+        for name in found
+            .children
+            .keys()
+            .filter(|name| !self.children.contains_key(*name))
+        {
             return Some(format!("{name} comes from nowhere"));
         }
         for (name, child) in &self.children {

@@ -36,14 +36,28 @@ async fn every_acknowledged_write_survives_kill_9() {
     for round in 0..ROUNDS {
         rounds.one(round, &mut rng).await;
     }
-    let acknowledged: u64 = rounds.writers.iter().map(|writer| writer.acknowledged).sum();
+    let acknowledged: u64 = rounds
+        .writers
+        .iter()
+        .map(|writer| writer.acknowledged)
+        .sum();
     println!(
         "{ROUNDS} rounds in {:.1?}: {acknowledged} operations acknowledged, {} carried out and not acknowledged, \
          {} kills while starting, {} replays from the start of the log to a kill, longest {}",
-        began.elapsed(), rounds.carried_out, rounds.killed_at_start, rounds.replays, rounds.replayed_max
+        began.elapsed(),
+        rounds.carried_out,
+        rounds.killed_at_start,
+        rounds.replays,
+        rounds.replayed_max
     );
-    assert!(acknowledged > u64::from(ROUNDS * WRITERS), "the rounds were too short to prove anything");
-    assert!(rounds.carried_out > 0, "no kill came between a write and its acknowledgement");
+    assert!(
+        acknowledged > u64::from(ROUNDS * WRITERS),
+        "the rounds were too short to prove anything"
+    );
+    assert!(
+        rounds.carried_out > 0,
+        "no kill came between a write and its acknowledgement"
+    );
 }
 
 struct Rounds<'a> {
@@ -61,11 +75,16 @@ struct Rounds<'a> {
 impl<'a> Rounds<'a> {
     async fn new(options: ServerOptions<'a>, rng: &mut StdRng) -> Self {
         let server = options.start();
-        let client = Client::connect(&server.address().to_string()).await.expect("a new server");
+        let client = Client::connect(&server.address().to_string())
+            .await
+            .expect("a new server");
         let mut writers = Vec::new();
         for number in 0..WRITERS {
             let root = format!("/writer{number}");
-            client.create(&root, "", &CreateOptions::default()).await.expect("an empty tree");
+            client
+                .create(&root, "", &CreateOptions::default())
+                .await
+                .expect("an empty tree");
             writers.push(Writer::new(root, number.into(), StdRng::from_rng(rng)));
         }
         client.close().await.expect("a session can be closed");
@@ -83,7 +102,10 @@ impl<'a> Rounds<'a> {
 
     /// Writes, kills, starts again, compares.
     async fn one(&mut self, round: u32, rng: &mut StdRng) {
-        let server = self.server.take().expect("a round ends with a running server");
+        let server = self
+            .server
+            .take()
+            .expect("a round ends with a running server");
         let address = server.address().to_string();
         // Every fifth round moves enough for the tree's buffer to be flushed and the log to change its file.
         let heavy = round % 5 == 4;
@@ -93,15 +115,30 @@ impl<'a> Rounds<'a> {
             close: 0.002,
         };
         let (count, acknowledged) = watch::channel(0);
-        let writers = self.writers.iter_mut().map(|writer| writer.write(&address, pace, &count));
+        let writers = self
+            .writers
+            .iter_mut()
+            .map(|writer| writer.write(&address, pace, &count));
         let (_, said) = tokio::join!(join_all(writers), killed(server, acknowledged, heavy, rng));
-        assert!(!said.contains("ERROR") && !said.contains("panicked"), "round {round}:\n{said}");
+        assert!(
+            !said.contains("ERROR") && !said.contains("panicked"),
+            "round {round}:\n{said}"
+        );
 
         let server = self.start_again(rng);
         self.server = Some(server);
         let zxid = zxid_of(address.parse().expect("an address"));
-        let told = self.writers.iter().map(|writer| writer.zxid).max().unwrap_or(0);
-        assert!(zxid >= self.zxid.max(told), "round {round}: zxid {zxid:#x} after {:#x} and {told:#x}", self.zxid);
+        let told = self
+            .writers
+            .iter()
+            .map(|writer| writer.zxid)
+            .max()
+            .unwrap_or(0);
+        assert!(
+            zxid >= self.zxid.max(told),
+            "round {round}: zxid {zxid:#x} after {:#x} and {told:#x}",
+            self.zxid
+        );
         self.zxid = zxid;
         for writer in &mut self.writers {
             self.carried_out += writer.settle(&address).await;
@@ -114,7 +151,11 @@ impl<'a> Rounds<'a> {
         // Settings that hold little make flushes, new log files and the reuse of old ones happen all the time.
         let small = rng.random_bool(0.5);
         let options = self.options.clone().set("treekeeper.logRetention", "2M");
-        let options = if small { options.set("treekeeper.cacheSize", "1M") } else { options };
+        let options = if small {
+            options.set("treekeeper.cacheSize", "1M")
+        } else {
+            options
+        };
         while rng.random_ratio(1, 8) {
             let server = options.spawn();
             let moment = Duration::from_millis(rng.random_range(1..300));
@@ -135,7 +176,11 @@ impl<'a> Rounds<'a> {
         let client = Client::connect(address).await.expect("the server runs");
         let (names, _) = client.get_children("/").await.expect("the root is there");
         let found: BTreeSet<_> = names.into_iter().map(|name| format!("/{name}")).collect();
-        let mut expected: BTreeSet<_> = self.writers.iter().map(|writer| writer.root.clone()).collect();
+        let mut expected: BTreeSet<_> = self
+            .writers
+            .iter()
+            .map(|writer| writer.root.clone())
+            .collect();
         expected.insert("/zookeeper".to_owned());
         assert_eq!(found, expected);
         client.close().await.expect("a session can be closed");
@@ -143,7 +188,12 @@ impl<'a> Rounds<'a> {
 }
 
 /// Kills the server after some acknowledgements or some time, whatever comes first; gives back what it said.
-async fn killed(server: Server, mut acknowledged: watch::Receiver<u64>, heavy: bool, rng: &mut StdRng) -> String {
+async fn killed(
+    server: Server,
+    mut acknowledged: watch::Receiver<u64>,
+    heavy: bool,
+    rng: &mut StdRng,
+) -> String {
     let enough = rng.random_range(1..=if heavy { 1000 } else { 3000 });
     let moment = Duration::from_millis(rng.random_range(1..=if heavy { 400 } else { 120 }));
     // Either way it is time.
@@ -156,7 +206,9 @@ fn zxid_of(address: SocketAddr) -> i64 {
     let mut stream = TcpStream::connect(address).expect("the server listens");
     stream.write_all(b"srvr").expect("the server reads");
     let mut text = String::new();
-    stream.read_to_string(&mut text).expect("the server answers");
+    stream
+        .read_to_string(&mut text)
+        .expect("the server answers");
     let zxid = text.lines().find_map(|line| line.strip_prefix("Zxid: 0x"));
     let zxid = zxid.and_then(|digits| i64::from_str_radix(digits, 16).ok());
     zxid.unwrap_or_else(|| panic!("expected a zxid in {text:?}"))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::super::{Change, Command, Meta, Outcome, State, Znode, execute};
-use super::reference::Reference;
+use super::reference::{Reference, Told};
 use crate::tree::Frozen;
 
 /// A command with what goes beside it through the log.
@@ -47,16 +47,20 @@ impl Member {
         self.state.as_mut().unwrap()
     }
 
-    pub(super) fn run(&mut self, entry: &Entry) -> (Option<Outcome>, Vec<Change>) {
+    pub(super) fn run(&mut self, entry: &Entry) -> (Option<Outcome>, Vec<Told>) {
         self.log.push(entry.clone());
         self.apply(entry)
     }
 
-    fn apply(&mut self, entry: &Entry) -> (Option<Outcome>, Vec<Change>) {
+    fn apply(&mut self, entry: &Entry) -> (Option<Outcome>, Vec<Told>) {
         let state = self.state_mut();
         let outcome = execute(state, entry.term, entry.time_ms, &entry.command).unwrap();
         state.meta.index += 1;
-        (outcome, state.take_changes().collect())
+        let told = |change: Change| {
+            let acl = change.acl.map(|acl| acl.to_vec());
+            (change.event, change.path.to_string(), acl)
+        };
+        (outcome, state.take_changes().map(told).collect())
     }
 
     /// Freezes what is buffered; what follows waits for the next flush.

@@ -7,10 +7,13 @@ use treekeeper_protocol::{
     Acl, CreateKind, CreateRequest, ErrorCode, EventType, OpResult, Request, Stat, path, perms,
 };
 
-use super::super::{Change, Command, Outcome, Reply, Znode, ann_only, password_of, world};
+use super::super::{Command, Outcome, Reply, Znode, ann_only, password_of, world};
 use super::member::Entry;
 use super::step::{HARD_BYTES, HARD_COUNT, LIMITS, PATHS, STATS};
 use crate::tree::Owner;
+
+/// What watchers hear: the event, its path, and the ACL that decides who does.
+pub(super) type Told = (EventType, String, Option<Vec<Acl>>);
 
 #[derive(Debug, Clone)]
 pub(super) struct Reference {
@@ -19,7 +22,7 @@ pub(super) struct Reference {
     sessions: BTreeMap<i64, u32>,
     next_session: Option<i64>,
     enforce_quota: bool,
-    changes: Vec<(EventType, String, Option<Vec<Acl>>)>,
+    changes: Vec<Told>,
     pub(super) zxid: i64,
     pub(super) time_ms: i64,
     pub(super) term: u64,
@@ -64,31 +67,52 @@ impl Reference {
     }
 
     pub(super) fn sessions(&self) -> Vec<(i64, u32)> {
-        self.sessions.iter().map(|(id, generation)| (*id, *generation)).collect()
+        self.sessions
+            .iter()
+            .map(|(id, generation)| (*id, *generation))
+            .collect()
     }
 
     pub(super) fn children(&self, parent: &str) -> Vec<&str> {
         let below = |path: &&String| path::parent(path) == Some(parent);
-        self.znodes.keys().filter(below).map(|path| path::name(path)).collect()
+        self.znodes
+            .keys()
+            .filter(below)
+            .map(|path| path::name(path))
+            .collect()
     }
 
     pub(super) fn absent(&self) -> impl Iterator<Item = &'static str> {
-        PATHS.into_iter().filter(|path| !self.znodes.contains_key(*path))
+        PATHS
+            .into_iter()
+            .filter(|path| !self.znodes.contains_key(*path))
     }
 
     /// Znodes that no server keeps for itself.
     pub(super) fn ordinary_paths(&self) -> Vec<&str> {
         let ordinary = |path: &&str| *path != "/" && !path.starts_with("/zookeeper");
-        self.znodes.keys().map(String::as_str).filter(ordinary).collect()
+        self.znodes
+            .keys()
+            .map(String::as_str)
+            .filter(ordinary)
+            .collect()
     }
 
     pub(super) fn expirables(&self) -> Vec<&str> {
         let expires = |znode: &Znode| matches!(znode.owner, Owner::Container | Owner::Ttl(_));
-        self.znodes.iter().filter(|(_, znode)| expires(znode)).map(|(path, _)| path.as_str()).collect()
+        self.znodes
+            .iter()
+            .filter(|(_, znode)| expires(znode))
+            .map(|(path, _)| path.as_str())
+            .collect()
     }
 
     pub(super) fn quotas(&self) -> Vec<&'static str> {
-        self.znodes.contains_key(LIMITS).then_some("/a").into_iter().collect()
+        self.znodes
+            .contains_key(LIMITS)
+            .then_some("/a")
+            .into_iter()
+            .collect()
     }
 
     /// Every znode as it must be found: children counted, usage of the quota counted.
@@ -111,15 +135,15 @@ impl Reference {
     /// Znodes and bytes at and below /a.
     fn usage(&self) -> (i64, i64) {
         let counted = self.znodes.iter().filter(|(path, _)| is_counted(path));
-        counted.fold((0, 0), |(count, bytes), (_, znode)| (count + 1, bytes + length(znode.data.as_deref())))
+        counted.fold((0, 0), |(count, bytes), (_, znode)| {
+            (count + 1, bytes + length(znode.data.as_deref()))
+        })
     }
 
-    pub(super) fn run(&mut self, entry: &Entry) -> (Option<Outcome>, Vec<Change>) {
+    pub(super) fn run(&mut self, entry: &Entry) -> (Option<Outcome>, Vec<Told>) {
         self.time_ms = self.time_ms.max(entry.time_ms);
         let outcome = self.outcome(entry);
-        let changes = std::mem::take(&mut self.changes);
-        let changes = changes.into_iter().map(|(event, path, acl)| Change { event, path: path.into(), acl: acl.map(Into::into) });
-        (outcome, changes.collect())
+        (outcome, std::mem::take(&mut self.changes))
     }
 
     fn outcome(&mut self, entry: &Entry) -> Option<Outcome> {
@@ -136,9 +160,15 @@ impl Reference {
                 let id = self.next_session?;
                 self.next_session = Some(id + 1);
                 self.sessions.insert(id, 0);
-                (self.next_zxid(entry.term), Ok(session_reply(id, 0, *timeout_ms)))
+                (
+                    self.next_zxid(entry.term),
+                    Ok(session_reply(id, 0, *timeout_ms)),
+                )
             }
-            Command::ReopenSession { session, timeout_ms } => {
+            Command::ReopenSession {
+                session,
+                timeout_ms,
+            } => {
                 let result = match self.sessions.get_mut(session) {
                     None => Err(ErrorCode::SessionExpired),
                     Some(generation) => {
@@ -148,7 +178,10 @@ impl Reference {
                 };
                 (self.zxid, result)
             }
-            Command::CloseSession { session, generation } => {
+            Command::CloseSession {
+                session,
+                generation,
+            } => {
                 if self.sessions.get(session) != Some(generation) {
                     return None;
                 }
@@ -164,12 +197,20 @@ impl Reference {
                 }
                 (zxid, Ok(Reply::Empty))
             }
-            Command::Client { session, generation, identities, request } => {
+            Command::Client {
+                session,
+                generation,
+                identities,
+                request,
+            } => {
                 if self.sessions.get(session) != Some(generation) {
                     return None;
                 }
                 let zxid = self.next_zxid(entry.term);
-                let client = Client { session: *session, is_ann: !identities.is_empty() };
+                let client = Client {
+                    session: *session,
+                    is_ann: !identities.is_empty(),
+                };
                 (zxid, self.client(client, request))
             }
         };
@@ -178,7 +219,11 @@ impl Reference {
 
     fn next_zxid(&mut self, term: u64) -> i64 {
         let (epoch, counter) = (self.zxid >> 32, self.zxid & 0xffff_ffff);
-        self.zxid = if term > self.term { (epoch + 1) << 32 | 1 } else { epoch << 32 | (counter + 1) };
+        self.zxid = if term > self.term {
+            (epoch + 1) << 32 | 1
+        } else {
+            epoch << 32 | (counter + 1)
+        };
         self.term = term;
         self.zxid
     }
@@ -196,7 +241,9 @@ impl Reference {
                             let mut codes = vec![ErrorCode::Ok; results.len()];
                             codes.push(code);
                             codes.resize(multi.ops.len(), ErrorCode::RuntimeInconsistency);
-                            return Ok(Reply::Multi(codes.into_iter().map(OpResult::Error).collect()));
+                            return Ok(Reply::Multi(
+                                codes.into_iter().map(OpResult::Error).collect(),
+                            ));
                         }
                     }
                 }
@@ -239,9 +286,19 @@ impl Reference {
                 self.quota(path, 0, more)?;
                 is_asked(request.version, old.version)?;
                 let acl = old.acl.clone();
-                let new = Znode { data: request.data.clone(), version: old.version + 1, mzxid: self.zxid, mtime: self.time_ms, ..old };
+                let new = Znode {
+                    data: request.data.clone(),
+                    version: old.version + 1,
+                    mzxid: self.zxid,
+                    mtime: self.time_ms,
+                    ..old
+                };
                 self.znodes.insert(path.to_owned(), new);
-                self.changes.push((EventType::NodeDataChanged, path.to_owned(), acl.map(|acl| acl.to_vec())));
+                self.changes.push((
+                    EventType::NodeDataChanged,
+                    path.to_owned(),
+                    acl.map(|acl| acl.to_vec()),
+                ));
                 Ok(OpResult::SetData(self.stat(path)))
             }
             Request::SetAcl(request) => {
@@ -251,7 +308,11 @@ impl Reference {
                 self.permit(client, path, perms::ADMIN)?;
                 let old = self.znodes[path].clone();
                 is_asked(request.version, old.aversion)?;
-                let new = Znode { acl: acl.map(Into::into), aversion: old.aversion + 1, ..old };
+                let new = Znode {
+                    acl: acl.map(Into::into),
+                    aversion: old.aversion + 1,
+                    ..old
+                };
                 self.znodes.insert(path.to_owned(), new);
                 Ok(OpResult::SetData(self.stat(path)))
             }
@@ -266,11 +327,18 @@ impl Reference {
         }
     }
 
-    fn create(&mut self, client: Client, request: &CreateRequest, in_multi: bool) -> Result<OpResult, ErrorCode> {
+    fn create(
+        &mut self,
+        client: Client,
+        request: &CreateRequest,
+        in_multi: bool,
+    ) -> Result<OpResult, ErrorCode> {
         let container = request.kind == CreateKind::Container
             || in_multi && request.kind == CreateKind::Create && request.flags == 4;
         let (owner, sequential) = match (request.kind, request.flags) {
-            (CreateKind::Ttl, 5 | 6) if request.ttl > 0 => (Owner::Ttl(request.ttl), request.flags == 6),
+            (CreateKind::Ttl, 5 | 6) if request.ttl > 0 => {
+                (Owner::Ttl(request.ttl), request.flags == 6)
+            }
             (CreateKind::Ttl, _) | (_, 5..) => return Err(ErrorCode::BadArguments),
             (_, flags) if container => (Owner::Container, matches!(flags, 2 | 3)),
             (_, 1) => (Owner::Session(client.session), false),
@@ -285,7 +353,11 @@ impl Reference {
         let parent_path = parent_of(&request.path);
         self.permit(client, &parent_path, perms::CREATE)?;
         let parent = &self.znodes[&parent_path];
-        let suffix = if sequential { format!("{:010}", parent.child_creations) } else { String::new() };
+        let suffix = if sequential {
+            format!("{:010}", parent.child_creations)
+        } else {
+            String::new()
+        };
         let path = format!("{}{suffix}", request.path);
         path::validate(&path).map_err(|_| ErrorCode::BadArguments)?;
         if self.znodes.contains_key(&path) {
@@ -295,19 +367,29 @@ impl Reference {
             return Err(ErrorCode::NoChildrenForEphemerals);
         }
         self.quota(&path, 1, length(request.data.as_deref()))?;
-        let znode = Znode { data: request.data.clone(), acl: acl.clone().map(Into::into), ..Znode::born(self.zxid, self.time_ms, owner) };
+        let znode = Znode {
+            data: request.data.clone(),
+            acl: acl.clone().map(Into::into),
+            ..Znode::born(self.zxid, self.time_ms, owner)
+        };
         self.znodes.insert(path.clone(), znode);
         let zxid = self.zxid;
         let parent = self.znodes.get_mut(&parent_path).unwrap();
         parent.child_creations += 1;
         parent.pzxid = zxid;
         let parent_acl = parent.acl.as_deref().map(<[Acl]>::to_vec);
-        self.changes.push((EventType::NodeCreated, path.clone(), acl));
-        self.changes.push((EventType::NodeChildrenChanged, parent_path, parent_acl));
+        self.changes
+            .push((EventType::NodeCreated, path.clone(), acl));
+        self.changes
+            .push((EventType::NodeChildrenChanged, parent_path, parent_acl));
         let mut stat = self.stat(&path);
         // The reply shows the data as it was given, also that of a stats node.
         stat.data_length = i32::try_from(length(request.data.as_deref())).unwrap();
-        Ok(if request.kind == CreateKind::Create && !container { OpResult::Create { path } } else { OpResult::Create2 { path, stat } })
+        Ok(if request.kind == CreateKind::Create && !container {
+            OpResult::Create { path }
+        } else {
+            OpResult::Create2 { path, stat }
+        })
     }
 
     fn remove(&mut self, path: &str) {
@@ -317,12 +399,19 @@ impl Reference {
         let parent = self.znodes.get_mut(&parent_path).unwrap();
         parent.pzxid = zxid;
         let parent_acl = parent.acl.as_deref().map(<[Acl]>::to_vec);
-        self.changes.push((EventType::NodeDeleted, path.to_owned(), znode.acl.map(|acl| acl.to_vec())));
-        self.changes.push((EventType::NodeChildrenChanged, parent_path, parent_acl));
+        self.changes.push((
+            EventType::NodeDeleted,
+            path.to_owned(),
+            znode.acl.map(|acl| acl.to_vec()),
+        ));
+        self.changes
+            .push((EventType::NodeChildrenChanged, parent_path, parent_acl));
     }
 
     fn close(&mut self, session: i64) -> Reply {
-        let owned = |(path, znode): (&String, &Znode)| (znode.owner == Owner::Session(session)).then(|| path.clone());
+        let owned = |(path, znode): (&String, &Znode)| {
+            (znode.owner == Owner::Session(session)).then(|| path.clone())
+        };
         for path in self.znodes.iter().filter_map(owned).collect::<Vec<_>>() {
             self.remove(&path);
         }
@@ -332,7 +421,8 @@ impl Reference {
 
     fn permit(&self, client: Client, path: &str, asked: i32) -> Result<(), ErrorCode> {
         let znode = self.znodes.get(path).ok_or(ErrorCode::NoNode)?;
-        let grants = |entry: &Acl| entry.perms & asked != 0 && (entry.scheme == "world" || client.is_ann);
+        let grants =
+            |entry: &Acl| entry.perms & asked != 0 && (entry.scheme == "world" || client.is_ann);
         match &znode.acl {
             Some(acl) if !acl.iter().any(grants) => Err(ErrorCode::NoAuth),
             _ => Ok(()),
@@ -342,7 +432,8 @@ impl Reference {
     fn quota(&self, path: &str, count: i64, bytes: i64) -> Result<(), ErrorCode> {
         let (used_count, used_bytes) = self.usage();
         let exceeds = |used: i64, more: i64, limit: i64| more > 0 && used + more > limit;
-        let exceeded = exceeds(used_count, count, HARD_COUNT) || exceeds(used_bytes, bytes, HARD_BYTES);
+        let exceeded =
+            exceeds(used_count, count, HARD_COUNT) || exceeds(used_bytes, bytes, HARD_BYTES);
         if self.enforce_quota && is_counted(path) && self.znodes.contains_key(STATS) && exceeded {
             Err(ErrorCode::QuotaExceeded)
         } else {
@@ -367,7 +458,11 @@ fn parent_of(path: &str) -> String {
 }
 
 fn is_asked(asked: i32, present: i32) -> Result<(), ErrorCode> {
-    if asked == -1 || asked == present { Ok(()) } else { Err(ErrorCode::BadVersion) }
+    if asked == -1 || asked == present {
+        Ok(())
+    } else {
+        Err(ErrorCode::BadVersion)
+    }
 }
 
 fn stored(client: Client, acl: Option<&[Acl]>) -> Result<Option<Vec<Acl>>, ErrorCode> {
@@ -384,5 +479,10 @@ fn stored(client: Client, acl: Option<&[Acl]>) -> Result<Option<Vec<Acl>>, Error
 }
 
 fn session_reply(id: i64, generation: u32, timeout_ms: i32) -> Reply {
-    Reply::Session { id, generation, timeout_ms, password: password_of(&[9; 32], id) }
+    Reply::Session {
+        id,
+        generation,
+        timeout_ms,
+        password: password_of(&[9; 32], id),
+    }
 }

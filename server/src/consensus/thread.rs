@@ -1,0 +1,113 @@
+//! The thread that consensus and apply run on, with a runtime of its own.
+//!
+//! openraft passes each batch of entries through four tasks. On one thread that is a matter of queues; spread over the
+//! threads of the server's runtime it is four wake-ups, which took as long as the disk. It also keeps apply, which may
+//! wait for the tree's disk, away from the threads that serve connections.
+
+use std::sync::Arc;
+
+use openraft::Raft;
+use parking_lot::Mutex;
+use tokio::runtime::Builder;
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use super::error::{Failure, StartError};
+use super::machine::{MachineAdapter, StateMachine};
+use super::options::Options;
+use super::start::{self, Started};
+use super::types::Types;
+use super::{Consensus, Inner};
+
+/// The handle's end of the thread. When it is dropped, the thread ends by itself.
+#[derive(Debug)]
+pub(super) struct Thread {
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+    /// Closed when the thread has dropped everything.
+    ended: watch::Receiver<()>,
+}
+
+impl Thread {
+    /// Shuts consensus down, and waits until the log and the state machine are dropped.
+    pub(super) async fn end(&self) {
+        drop(self.stop.lock().take());
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
+    }
+}
+
+/// Starts a member on a thread of its own; see [`Consensus::start`].
+pub(super) async fn start(
+    options: Options,
+    machine: Box<dyn StateMachine>,
+) -> Result<Consensus, StartError> {
+    let cannot_start =
+        |error: std::io::Error| StartError::Failed(Failure::Stopped(error.to_string().into()));
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(cannot_start)?;
+    let (sender, started) = oneshot::channel();
+    let (stop, stopped) = oneshot::channel();
+    let (end, ended) = watch::channel(());
+    let thread_options = options.clone();
+    let work = move || {
+        let started = runtime.block_on(start::start(&thread_options, machine));
+        let raft = started.as_ref().ok().map(|started| started.raft.clone());
+        match raft {
+            Some(raft) => {
+                // If nobody waits any more, the other end of `stopped` is gone too.
+                let _ = sender.send(started);
+                runtime.block_on(until_stopped(&raft, stopped));
+                drop((raft, runtime));
+            }
+            // The folder is free again when the error is told.
+            None => {
+                drop(runtime);
+                let _ = sender.send(started);
+            }
+        }
+        drop(end);
+    };
+    std::thread::Builder::new()
+        .name("consensus".to_owned())
+        .spawn(work)
+        .map_err(cannot_start)?;
+    let panicked = |_gone| Failure::Stopped("the consensus thread panicked".into());
+    let Started {
+        node_id,
+        raft,
+        log,
+        flushed,
+        leadership,
+        failure,
+    } = started.await.map_err(panicked)??;
+    let inner = Inner {
+        node_id,
+        raft,
+        log,
+        in_flight: Arc::new(Semaphore::new(
+            usize::try_from(options.in_flight_bytes_max).unwrap_or(usize::MAX),
+        )),
+        in_flight_bytes_max: options.in_flight_bytes_max,
+        on_refused: options.on_refused,
+        flushed,
+        leadership,
+        failure,
+        thread: Thread {
+            stop: Mutex::new(Some(stop)),
+            ended,
+        },
+    };
+    Ok(Consensus {
+        inner: Arc::new(inner),
+    })
+}
+
+/// Works until the handles are dropped or ask for the end.
+async fn until_stopped(raft: &Raft<Types, MachineAdapter>, stopped: oneshot::Receiver<()>) {
+    // An error, as the other end never sends: it is dropped.
+    let _ = stopped.await;
+    if let Err(error) = raft.shutdown().await {
+        tracing::error!(%error, "the consensus task did not end well");
+    }
+}

@@ -1,0 +1,375 @@
+//! Batches on their way out, and entries on their way into the state and the store.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tempfile::TempDir;
+use treekeeper_protocol::{Acl, CreateKind, CreateRequest, OpCode, Request};
+
+use super::*;
+use crate::apply::{Batch, BatchWriter, Command, Meta, State};
+use crate::config::{Config, Flags};
+use crate::consensus::{Entry, Payload, StateMachine};
+use crate::tree::Key;
+
+const MEMBER: u64 = 1;
+const CREATES: usize = 200;
+
+fn node(dir: &TempDir) -> Arc<Node> {
+    let flags = Flags {
+        data_dir: Some(dir.path().to_owned()),
+        ..Flags::default()
+    };
+    let (config, _) = Config::load(&flags).unwrap();
+    let state = State::open(&dir.path().join("tree"), 1 << 20).unwrap();
+    Arc::new(Node::new(Arc::new(config), state))
+}
+
+fn machine(node: &Arc<Node>, flush: FlushSignal) -> Machine {
+    Machine::new(Arc::clone(node), flush, |error| panic!("{error:?}"))
+}
+
+fn idle_flusher(node: &Node) -> Flusher {
+    Flusher::new(FlushPolicy::default(), &node.state.read().meta)
+}
+
+/// The entry at `index` with the batch of that number, so that number 0 stands at index 1.
+fn entry(number: u64, writer: BatchWriter) -> Entry {
+    let bytes = writer.finish(MEMBER, 1, number, 1_700_000_000_000);
+    Entry {
+        index: number + 1,
+        term: 1,
+        payload: Payload::Command(bytes),
+    }
+}
+
+/// Forms the ensemble, opens a session, and creates znodes in batches.
+struct History {
+    entries: Vec<Entry>,
+}
+
+impl History {
+    fn of_batches(count: u64) -> Self {
+        let mut first = BatchWriter::default();
+        first.push(&Command::Form {
+            cluster_id: 7,
+            secret: [0; 32],
+        });
+        first.push(&Command::OpenSession { timeout_ms: 4000 });
+        let membership = Entry {
+            index: 0,
+            term: 1,
+            payload: Payload::Membership(Bytes::from_static(b"members")),
+        };
+        let mut entries = vec![
+            membership,
+            entry(0, BatchWriter::default()),
+            entry(1, first),
+        ];
+        let session = session_of(&entries);
+        for number in 2..2 + count {
+            let mut writer = BatchWriter::default();
+            for _ in 0..CREATES {
+                let mut body = bytes::BytesMut::new();
+                create("/s", 2).encode(&mut body);
+                writer.client(session, 0, &[], OpCode::Create, &body);
+            }
+            entries.push(entry(number, writer));
+        }
+        Self { entries }
+    }
+}
+
+fn create(path: &str, flags: i32) -> Request {
+    Request::Create(CreateRequest {
+        kind: CreateKind::Create,
+        path: path.to_owned(),
+        data: Some(Bytes::new()),
+        acl: Some(Acl::world_anyone_all()),
+        flags,
+        ttl: 0,
+    })
+}
+
+/// The session that these entries open.
+fn session_of(entries: &[Entry]) -> i64 {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir);
+    let flusher = idle_flusher(&node);
+    machine(&node, flusher.signal()).apply(entries.to_vec());
+    let state = node.state.read();
+    *state.sessions.first_key_value().unwrap().0
+}
+
+/// Znodes that must stand beside this record of what was applied.
+fn znodes_after(meta: &Meta) -> u64 {
+    4 + meta.index.saturating_sub(2) * CREATES as u64
+}
+
+fn is_whole(meta: &Meta) -> bool {
+    let numbered = meta
+        .origins
+        .get(&MEMBER)
+        .map_or(0, |origin| origin.last + 1);
+    meta.znode_count == znodes_after(meta) && numbered == meta.index
+}
+
+#[test]
+fn what_is_flushed_is_the_state_after_a_whole_entry() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History::of_batches(60);
+    let node = node(&dir);
+    let policy = FlushPolicy {
+        buffer_bytes: 0,
+        ..FlushPolicy::default()
+    };
+    let mut flusher = Flusher::new(policy, &node.state.read().meta);
+    flusher
+        .start(&node, || {}, |error| panic!("{error:?}"))
+        .unwrap();
+    let mut machine = machine(&node, flusher.signal());
+    let store = Arc::clone(node.state.read().tree.store());
+    let mut flushes = 0;
+    let mut last = None;
+    for entry in history.entries {
+        machine.apply(vec![entry]);
+        // The flusher writes while entries are applied: whatever it has written is looked at.
+        if let Some(record) = store.record(&Key::meta()).unwrap() {
+            let meta = Meta::decode(&record).unwrap();
+            assert!(is_whole(&meta), "half an entry was flushed: {meta:?}");
+            flushes += u32::from(last != Some(meta.index));
+            last = Some(meta.index);
+        }
+    }
+    assert!(flushes > 1, "it flushed while entries were applied");
+    flusher.stop();
+    let meta = node.state.read().meta.clone();
+    assert_eq!(meta.znode_count, 4 + 60 * CREATES as u64);
+    drop((store, machine, node));
+    let reopened = State::open(&dir.path().join("tree"), 0).unwrap();
+    assert_eq!(reopened.meta, meta, "the last flush holds everything");
+    reopened.validate().unwrap();
+}
+
+#[test]
+fn a_restart_applies_what_follows_the_last_flush_and_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History::of_batches(4);
+    let expected = {
+        let node = node(&dir);
+        let mut flusher = idle_flusher(&node);
+        let mut machine = machine(&node, flusher.signal());
+        assert_eq!(machine.applied(), None, "no entry, no member");
+        machine.apply(history.entries[..4].to_vec());
+        flusher
+            .start(&node, || {}, |error| panic!("{error:?}"))
+            .unwrap();
+        flusher.stop();
+        assert_eq!(machine.flushed(), machine.applied());
+        // These are lost with the process.
+        machine.apply(history.entries[4..].to_vec());
+        assert_ne!(machine.flushed(), machine.applied());
+        node.state.read().meta.clone()
+    };
+    let node = node(&dir);
+    let flusher = idle_flusher(&node);
+    let mut machine = machine(&node, flusher.signal());
+    assert_eq!(machine.applied().unwrap().index, 3);
+    machine.apply(history.entries[4..].to_vec());
+    assert_eq!(node.state.read().meta, expected);
+    node.state.read().validate().unwrap();
+}
+
+#[test]
+fn a_batch_that_comes_twice_or_after_a_gap_changes_nothing_but_the_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History::of_batches(3);
+    let node = node(&dir);
+    let flusher = idle_flusher(&node);
+    let mut machine = machine(&node, flusher.signal());
+    let entries = history.entries;
+    machine.apply(entries[..4].to_vec());
+    let before = node.state.read().meta.clone();
+    for (index, again) in [(9, &entries[3]), (10, &entries[5])] {
+        let entry = Entry {
+            index,
+            ..again.clone()
+        };
+        machine.apply(vec![entry]);
+        let expected = Meta {
+            index,
+            ..before.clone()
+        };
+        assert_eq!(node.state.read().meta, expected);
+    }
+    machine.apply(vec![
+        Entry {
+            index: 11,
+            term: 2,
+            payload: Payload::Blank,
+        },
+        Entry {
+            index: 12,
+            ..entries[4].clone()
+        },
+    ]);
+    let meta = node.state.read().meta.clone();
+    assert_eq!(meta.znode_count, before.znode_count + CREATES as u64);
+    assert_eq!(meta.index, 12);
+}
+
+/// Applies entries of which one cannot be applied: what is told of it.
+fn apply_and_stop(node: &Arc<Node>, flusher: &Flusher, entries: Vec<Entry>) -> Vec<String> {
+    let fatal = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&fatal);
+    let mut machine = Machine::new(Arc::clone(node), flusher.signal(), move |error| {
+        told.lock().push(error.to_string());
+    });
+    let applied = catch_unwind(AssertUnwindSafe(|| machine.apply(entries)));
+    assert!(applied.is_err(), "consensus must not go on");
+    let fatal = fatal.lock();
+    fatal.clone()
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_stops_the_machine_before_those_behind_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir);
+    let flusher = idle_flusher(&node);
+    let mut entries = History::of_batches(2).entries;
+    entries[3].payload = Payload::Command(Bytes::from_static(b"\0\x01damaged"));
+    let told = apply_and_stop(&node, &flusher, entries);
+    assert_eq!(told, ["a log entry is not a batch of commands"]);
+    assert_eq!(node.state.read().meta.index, 2);
+}
+
+#[test]
+fn an_entry_that_fails_half_way_is_never_flushed() {
+    let dir = tempfile::tempdir().unwrap();
+    let entries = History::of_batches(0).entries;
+    let session = session_of(&entries);
+    let meta = {
+        let node = node(&dir);
+        let mut flusher = idle_flusher(&node);
+        machine(&node, flusher.signal()).apply(entries);
+        let meta = node.state.read().meta.clone();
+        // A znode that nobody can read any more.
+        let mut state = node.state.write();
+        state.tree.put_record(Key::znode("/bad"), vec![9]);
+        state.store_meta();
+        let frozen = state.tree.freeze().unwrap();
+        state.tree.store().write(&frozen).unwrap();
+        drop((state.tree.flushed(), state));
+
+        let mut writer = BatchWriter::default();
+        for path in ["/good", "/bad/child"] {
+            let mut body = bytes::BytesMut::new();
+            create(path, 0).encode(&mut body);
+            writer.client(session, 0, &[], OpCode::Create, &body);
+        }
+        let told = apply_and_stop(&node, &flusher, vec![entry(2, writer)]);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].contains("damaged record"), "{told:?}");
+        let half = node.state.read().tree.get("/good").unwrap();
+        assert!(half.is_some(), "it was applied in part");
+        flusher
+            .start(&node, || {}, |error| panic!("{error:?}"))
+            .unwrap();
+        flusher.stop();
+        meta
+    };
+    let reopened = State::open(&dir.path().join("tree"), 0).unwrap();
+    assert_eq!(reopened.meta, meta);
+    assert!(reopened.tree.get("/good").unwrap().is_none());
+}
+
+/// A proposer, and the batches that it sent.
+fn proposer() -> (Proposer, Arc<Mutex<Vec<Batch>>>) {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let proposer = Proposer::new(Clock::start());
+    (proposer, sent)
+}
+
+fn connect(proposer: &Proposer, sent: &Arc<Mutex<Vec<Batch>>>) {
+    let sent = Arc::clone(sent);
+    proposer.connect(MEMBER, 5, move |bytes| {
+        sent.lock().push(Batch::decode(bytes).unwrap());
+    });
+}
+
+fn open(timeout_ms: i32) -> Command {
+    Command::OpenSession { timeout_ms }
+}
+
+#[test]
+fn commands_that_come_while_entries_are_on_their_way_make_the_next_batch() {
+    let (proposer, sent) = proposer();
+    connect(&proposer, &sent);
+    for at in 0..10 {
+        proposer.command(&open(at), Origin::Timer);
+    }
+    let shape = |sent: &[Batch]| {
+        sent.iter()
+            .map(|batch| (batch.number, batch.commands.len()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shape(&sent.lock()), [(0, 0), (1, 1), (2, 1)]);
+    assert_eq!(proposer.outstanding(), 10);
+    assert!(proposer.applied(0).is_empty());
+    assert_eq!(shape(&sent.lock())[3..], [(3, 8)]);
+    assert_eq!(proposer.applied(1).len(), 1);
+    assert_eq!(proposer.applied(2).len(), 1);
+    assert_eq!(proposer.applied(3).len(), 8);
+    assert_eq!((proposer.outstanding(), sent.lock().len()), (0, 4));
+    let order: Vec<Command> = sent
+        .lock()
+        .iter()
+        .flat_map(|batch| batch.commands.clone())
+        .collect();
+    assert_eq!(order, (0..10).map(open).collect::<Vec<_>>());
+    assert!(
+        sent.lock()
+            .iter()
+            .all(|batch| (batch.member, batch.incarnation) == (MEMBER, 5))
+    );
+    assert!(proposer.is_own(MEMBER, 5) && !proposer.is_own(MEMBER, 4) && !proposer.is_own(2, 5));
+}
+
+#[test]
+fn what_comes_before_the_ensemble_is_joined_waits_for_it() {
+    let (proposer, sent) = proposer();
+    for at in 0..3 {
+        proposer.command(&open(at), Origin::Timer);
+    }
+    assert!(sent.lock().is_empty());
+    connect(&proposer, &sent);
+    let sent = sent.lock();
+    assert_eq!(sent.len(), 2);
+    assert_eq!(
+        (sent[0].number, sent[0].commands.len()),
+        (0, 0),
+        "it registers"
+    );
+    assert_eq!((sent[1].number, sent[1].commands.len()), (1, 3));
+}
+
+#[test]
+fn a_full_batch_is_followed_by_another_and_their_times_never_go_back() {
+    let (proposer, sent) = proposer();
+    connect(&proposer, &sent);
+    for at in 0..1002 {
+        proposer.command(&open(at), Origin::Timer);
+    }
+    for number in 0.. {
+        if proposer.outstanding() == 0 {
+            break;
+        }
+        proposer.applied(number);
+    }
+    let sent = sent.lock();
+    let counts: Vec<usize> = sent.iter().map(|batch| batch.commands.len()).collect();
+    assert_eq!(counts, [0, 1, 1, 256, 256, 256, 232]);
+    assert!(sent.is_sorted_by_key(|batch| batch.time_ms));
+}
