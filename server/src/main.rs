@@ -1,9 +1,12 @@
 //! The `treekeeper` command: the server, and a client for people and scripts.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use treekeeper_server::cli::{self, ClientCommand};
 use treekeeper_server::config::{Config, Flags, Level};
@@ -93,12 +96,21 @@ async fn serve(arguments: Serve) -> ExitCode {
         }
         Err(error) => return fail(&error.to_string()),
     };
-    let mut server = match Server::start(config).await {
+    // Before the server starts: from its first log line on it can be stopped cleanly.
+    let mut told_to_stop = pin!(told_to_stop());
+    let started = tokio::select! {
+        started = Server::start(config) => started,
+        () = &mut told_to_stop => {
+            tracing::info!("stopped while starting");
+            return ExitCode::SUCCESS;
+        }
+    };
+    let mut server = match started {
         Ok(server) => server,
         Err(error) => return fail(&error.to_string()),
     };
     tokio::select! {
-        () = told_to_stop() => {}
+        () = told_to_stop => {}
         fatal = server.failed() => {
             let _ = fail(&fatal.to_string());
             // At once: nothing more may be flushed or acknowledged, and a disk may never answer.
@@ -114,19 +126,27 @@ async fn serve(arguments: Serve) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn told_to_stop() {
-    let mut terminate =
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(terminate) => terminate,
-            Err(error) => {
-                tracing::warn!(%error, "cannot listen for SIGTERM");
-                return std::future::pending().await;
-            }
-        };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+/// Listens for Ctrl-C and SIGTERM from now on; the future completes with the first.
+fn told_to_stop() -> impl Future<Output = ()> {
+    let listen = |kind| {
+        signal(kind)
+            .inspect_err(|error| tracing::warn!(%error, "cannot listen for a signal to stop"))
+            .ok()
+    };
+    let mut terminate = listen(SignalKind::terminate());
+    let mut interrupt = listen(SignalKind::interrupt());
+    async move {
+        tokio::select! {
+            _ = wait(&mut terminate) => {}
+            _ = wait(&mut interrupt) => {}
+        }
+    }
+}
+
+async fn wait(signal: &mut Option<Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -136,8 +156,14 @@ fn log_to_stderr() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(in_colour())
         .with_target(false)
         .init();
+}
+
+/// Colours are for people at a terminal who did not ask for none (`NO_COLOR`).
+fn in_colour() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
 
 fn fail(message: &str) -> ExitCode {

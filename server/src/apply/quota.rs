@@ -82,9 +82,13 @@ impl Track {
 
 /// The path whose quota a node arms: the one that ends in `zookeeper_limits` below `/zookeeper/quota`.
 pub(super) fn armed_by(path: &str) -> Option<&str> {
-    path.strip_prefix(path::QUOTA)?
-        .strip_suffix(LIMITS)
-        .filter(|armed| !armed.is_empty())
+    quota_of(path, LIMITS)
+}
+
+/// The path whose quota has its node `name` at `path`.
+fn quota_of<'a>(path: &'a str, name: &str) -> Option<&'a str> {
+    let of = path.strip_prefix(path::QUOTA)?.strip_suffix(name)?;
+    of.starts_with('/').then_some(of)
 }
 
 /// Refuses what would go beyond a hard limit, when quotas are enforced. A hard limit replaces the soft one.
@@ -120,10 +124,7 @@ pub(super) fn check(state: &State, path: &str, delta: Delta) -> Result<(), Refus
 /// subtree.
 pub(super) fn count(state: &mut State, path: &str, delta: Delta) -> Result<(), StoreError> {
     if delta.count > 0
-        && let Some(armed) = path
-            .strip_prefix(path::QUOTA)
-            .and_then(|rest| rest.strip_suffix(STATS))
-        && !armed.is_empty()
+        && let Some(armed) = quota_of(path, STATS)
     {
         return walk(state, armed, path);
     }

@@ -88,3 +88,46 @@ impl<T> fmt::Debug for Outcome<T> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use openraft::errors::ForwardToLeader;
+    use parking_lot::Mutex;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_proposal_comes_back_with_its_token_and_frees_its_room() {
+        let elsewhere = ForwardToLeader {
+            leader_id: Some(7),
+            ..ForwardToLeader::empty()
+        };
+        let cases: [(ClientWriteResult<Types>, _); 3] = [
+            (
+                Err(ClientWriteError::ForwardToLeader(elsewhere)),
+                RefusalReason::NotLeader { leader: Some(7) },
+            ),
+            (
+                Err(ClientWriteError::ForwardToLeader(ForwardToLeader::empty())),
+                RefusalReason::NotLeader { leader: None },
+            ),
+            (
+                Err(ClientWriteError::LogEntryDiscarded(ForwardToLeader::empty())),
+                RefusalReason::Unknown,
+            ),
+        ];
+        let room = Arc::new(Semaphore::new(1));
+        for (token, (result, reason)) in (0..).zip(cases) {
+            let refusals = Arc::new(Mutex::new(Vec::new()));
+            let on_refused: OnRefused = {
+                let refusals = Arc::clone(&refusals);
+                Arc::new(move |refusal| refusals.lock().push(refusal))
+            };
+            let permit = Arc::clone(&room).try_acquire_owned().unwrap();
+            Outcome::new(token, on_refused, permit).on_complete(result);
+            assert_eq!(*refusals.lock(), [Refusal { token, reason }]);
+            assert_eq!(room.available_permits(), 1);
+        }
+    }
+}

@@ -60,8 +60,11 @@ pub(super) async fn start(
     } = open(options, machine, &failed)?;
     let reader = log.reader();
     let machine = MachineAdapter::new(machine);
-    let raft = Raft::new(node_id, config, NoPeers, LogStore::new(log), machine).await?;
-    lead(&raft, node_id, &options.address).await?;
+    // openraft's errors say that storage failed; the log's own says which file and why.
+    let why = |error: StartError| failure.borrow().clone().map_or(error, StartError::Failed);
+    let raft = Raft::new(node_id, config, NoPeers, LogStore::new(log), machine).await;
+    let raft = raft.map_err(|fatal| why(fatal.into()))?;
+    lead(&raft, node_id, &options.address).await.map_err(&why)?;
     // An ensemble of one has no heartbeats to send and no elections to watch for.
     raft.runtime_config().tick(false);
 

@@ -7,6 +7,7 @@ use openraft::vote::RaftLeaderId;
 
 use super::Inner;
 use super::types::Types;
+use crate::log::LogStats;
 
 /// What this node does in the ensemble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub struct Status {
     pub purged_index: Option<u64>,
     /// Bytes of proposals handed over and not applied yet.
     pub in_flight_bytes: usize,
+    /// What the log did, and what it takes on disk.
+    pub log: LogStats,
     /// Ids of the voters.
     pub voters: Vec<u64>,
 }
@@ -93,6 +96,7 @@ pub(super) fn status(inner: &Inner) -> Status {
         applied_index: metrics.last_applied.map(|applied| applied.index),
         purged_index: inner.log.purged().map(|purged| purged.index),
         in_flight_bytes: in_flight_max.saturating_sub(inner.in_flight.available_permits()),
+        log: inner.log.stats(),
         voters: metrics.membership_config.voter_ids().collect(),
     }
 }

@@ -12,6 +12,7 @@ mod chain;
 mod disk;
 mod error;
 mod prepare;
+mod queue;
 mod reader;
 mod recent;
 mod record;
@@ -26,26 +27,23 @@ mod writer;
 use std::fmt::{self, Debug};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use crossbeam::channel::{Sender, bounded};
 use parking_lot::Mutex;
 
 pub use disk::{Disk, LockGuard, LogFile, RealDisk};
 pub use error::{LogError, LogFailure};
-pub use reader::LogReader;
+pub use queue::JOBS_MAX;
+pub use reader::{LogReader, LogStats};
 pub use record::{Position, Record, RecordKind};
 pub use writer::{Done, Durable, OnFailure};
 
 use prepare::Preparer;
+use queue::{Job, Queue};
 use recent::Recent;
 use segment::next_index;
 use segments::{Shared, State};
-use writer::{Batch, Job, SegmentLengths, Tip, Writer};
-
-/// Jobs that may wait for the writer. Who appends more waits in [`Log::append`].
-pub const JOBS_MAX: usize = 1024;
+use writer::{Batch, SegmentLengths, Tip, Writer};
 
 /// The file that is locked while a process has the log open.
 const LOCK_FILE: &str = "lock";
@@ -78,12 +76,11 @@ impl Default for LogOptions {
 ///
 /// Invariants:
 /// * indexes are contiguous from the purged position to [`LogReader::last`];
-/// * callbacks run in the order of their calls, on the writer's thread;
+/// * callbacks run in the order of their calls, on the writer's thread or in [`Log::append_here`];
 /// * no callback reports success for something that a power cut could take back.
 pub struct Log {
     reader: LogReader,
-    jobs: Option<Sender<Job>>,
-    writer: Option<JoinHandle<()>>,
+    queue: Queue,
     // Last, so that it is released when no thread of this log touches the folder any more.
     _lock: LockGuard,
 }
@@ -147,6 +144,7 @@ impl Log {
                 restarts_queued: 0,
             }),
             failure: OnceLock::new(),
+            stats: Mutex::default(),
         });
         let writer = Writer {
             disk,
@@ -167,15 +165,10 @@ impl Log {
             waiting: Vec::new(),
             unmarked: chain.last.is_some(),
         };
-        let (jobs, queue) = bounded(JOBS_MAX);
-        let thread = std::thread::Builder::new()
-            .name("log-writer".to_owned())
-            .spawn(move || writer.run(&queue))
-            .map_err(LogError::io("start a thread for", dir))?;
+        let queue = Queue::start(writer).map_err(LogError::io("start a thread for", dir))?;
         Ok(Log {
             reader: LogReader { shared },
-            jobs: Some(jobs),
-            writer: Some(thread),
+            queue,
             _lock: lock,
         })
     }
@@ -190,9 +183,24 @@ impl Log {
     /// # Panics
     /// When the entries do not follow the last one.
     pub fn append(&mut self, records: Vec<Record>, done: Done) {
+        self.note(&records);
+        self.queue.send(Job::Append(records, done));
+    }
+
+    /// [`Log::append`] that writes and syncs before it returns, on the caller's thread, if nothing is queued.
+    ///
+    /// # Panics
+    /// When the entries do not follow the last one.
+    pub fn append_here(&mut self, records: Vec<Record>, done: Done) {
+        self.note(&records);
+        self.queue.send_or_do(Job::Append(records, done));
+    }
+
+    /// Makes the entries readable.
+    fn note(&mut self, records: &[Record]) {
         {
             let mut state = self.reader.shared.state.lock();
-            for record in &records {
+            for record in records {
                 let next = next_index(state.last);
                 assert_eq!(
                     record.position.index, next,
@@ -202,7 +210,6 @@ impl Log {
                 state.recent.push(record.clone());
             }
         }
-        self.send(Job::Append(records, done));
     }
 
     /// Removes the entries after the position; durable before whatever is appended next.
@@ -216,7 +223,7 @@ impl Log {
             state.recent.truncate(next_index(position));
             state.restarts_queued += 1;
         }
-        self.send(Job::Restart(position));
+        self.queue.send(Job::Restart(position));
     }
 
     /// Gives up the entries up to the position. A position beyond the last entry makes the log go on after it.
@@ -235,7 +242,7 @@ impl Log {
             }
             beyond_end
         };
-        self.send(if beyond_end {
+        self.queue.send(if beyond_end {
             Job::Restart(Some(position))
         } else {
             Job::Purge(position)
@@ -245,7 +252,7 @@ impl Log {
     /// Saves the vote; durable when `done` is called.
     pub fn save_vote(&mut self, vote: Bytes, done: Done) {
         self.reader.shared.state.lock().vote = Some(vote.clone());
-        self.send(Job::Vote(vote, done));
+        self.queue.send(Job::Vote(vote, done));
     }
 
     /// Notes what is committed. It reaches the disk with the next batch, or with the mark on closing.
@@ -261,28 +268,5 @@ impl Log {
         let reader = self.reader();
         drop(self);
         reader.failure().map_or(Ok(()), Err)
-    }
-
-    fn send(&self, job: Job) {
-        let jobs = self
-            .jobs
-            .as_ref()
-            .expect("the queue is open until the log is dropped");
-        if jobs.send(job).is_err() {
-            // The job's callback is dropped uncalled: nothing is acknowledged. The writer ends early by a panic only.
-            tracing::error!("the thread that writes the log is gone");
-        }
-    }
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        self.send(Job::Close);
-        drop(self.jobs.take());
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
-            tracing::error!("the thread that writes the log panicked");
-        }
     }
 }

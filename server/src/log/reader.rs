@@ -6,6 +6,7 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -14,6 +15,25 @@ use super::error::{LogError, LogFailure};
 use super::record::{self, Position, Record, record_seed};
 use super::segment::{self, Mark, SegmentHeader, next_index};
 use super::segments::{Places, Segment, Shared};
+
+/// What the log did since it was opened, and what it takes on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogStats {
+    /// Writes, each with its sync.
+    pub writes: u64,
+    /// Bytes written.
+    pub written_bytes: u64,
+    /// Time spent in writes and their syncs.
+    pub write_time: Duration,
+    /// The longest of them.
+    pub write_time_max: Duration,
+    /// How long the one that runs now has been running: a disk that hangs shows here.
+    pub writing_for: Option<Duration>,
+    /// Segment files with entries.
+    pub files: usize,
+    /// Their length in bytes.
+    pub file_bytes: u64,
+}
 
 /// Reads the log; cheap to clone, and independent of its writer.
 #[derive(Clone, Debug)]
@@ -45,6 +65,27 @@ impl LogReader {
     /// The first failed write or sync, after which nothing is acknowledged.
     pub fn failure(&self) -> Option<LogFailure> {
         self.shared.failure.get().cloned()
+    }
+
+    /// What the log did since it was opened, and what it takes on disk.
+    pub fn stats(&self) -> LogStats {
+        let (files, file_bytes) = {
+            let state = self.shared.state.lock();
+            (
+                state.segments.len(),
+                state.segments.iter().map(|segment| segment.len).sum(),
+            )
+        };
+        let counts = self.shared.stats.lock();
+        LogStats {
+            writes: counts.writes,
+            written_bytes: counts.bytes,
+            write_time: counts.time,
+            write_time_max: counts.time_max,
+            writing_for: counts.begun.map(|begun| begun.elapsed()),
+            files,
+            file_bytes,
+        }
     }
 
     /// The first index that would be left if the newest files of at least this many bytes were kept.

@@ -376,3 +376,90 @@ fn get_position(bytes: &[u8], at: usize) -> Option<Option<Position>> {
     let term = u64::from_le_bytes(field(bytes, at + 8)?);
     Some(next.checked_sub(1).map(|index| Position { index, term }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::RecordKind;
+
+    /// A segment of format version 1 with one batch of two entries, as the release that made it wrote it.
+    fn version_1() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let at = |index, term| Some(Position { index, term });
+        let active = ActiveHeader {
+            previous_generation: Some(5),
+            before: at(99, 3),
+            committed: at(98, 3),
+            purged: at(10, 1),
+        };
+        SegmentHeader {
+            generation: 6,
+            active: Some(active),
+        }
+        .encode(&mut bytes);
+        let seed = record_seed(6, 0x1122_3344_5566_7788);
+        let mut records = Vec::new();
+        record::encode(
+            &mut records,
+            seed,
+            Position {
+                index: 100,
+                term: 3,
+            },
+            RecordKind::Command as u8,
+            b"payload",
+        );
+        record::encode(
+            &mut records,
+            seed,
+            Position {
+                index: 101,
+                term: 4,
+            },
+            RecordKind::Blank as u8,
+            b"",
+        );
+        let mark = Mark {
+            nonce: 0x1122_3344_5566_7788,
+            offset: HEADER_BLOCK_LEN as u64,
+            batch_len: records.len() as u64,
+            committed: at(99, 3),
+            purged: at(20, 2),
+        };
+        mark.encode(&mut bytes, 6, active.before);
+        bytes.extend_from_slice(&records);
+        bytes
+    }
+
+    #[test]
+    fn the_bytes_of_format_version_1_stay_what_they_are() {
+        let bytes = version_1();
+        // A difference means that released logs cannot be read: raise the version and keep reading this one.
+        assert_eq!(bytes.len(), HEADER_BLOCK_LEN + MARK_LEN + 40 + 32);
+        assert_eq!(crc32fast::hash(&bytes), CHECKSUM);
+        let header = SegmentHeader::decode(&bytes).unwrap();
+        assert_eq!(header.active.unwrap().first_index(), 100);
+        let scan = scan(&bytes, &header, None).unwrap();
+        assert_eq!(
+            scan.last,
+            Some(Position {
+                index: 101,
+                term: 4
+            })
+        );
+        assert_eq!(
+            scan.term_starts,
+            [Position {
+                index: 101,
+                term: 4
+            }]
+        );
+        assert_eq!((scan.end, scan.cut), (bytes.len() as u64, 0));
+        assert_eq!(
+            scan.mark.unwrap().purged,
+            Some(Position { index: 20, term: 2 })
+        );
+    }
+
+    const CHECKSUM: u32 = 0x9334_429d;
+}

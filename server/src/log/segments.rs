@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -108,6 +109,18 @@ pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
     /// Set once, by the first failed write or sync.
     pub(crate) failure: OnceLock<LogFailure>,
+    pub(crate) stats: Mutex<Counts>,
+}
+
+/// What the writer has done.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) writes: u64,
+    pub(crate) bytes: u64,
+    pub(crate) time: Duration,
+    pub(crate) time_max: Duration,
+    /// When the write that runs now was begun.
+    pub(crate) begun: Option<Instant>,
 }
 
 /// The log as its callers see it: what was appended counts at once, durable or not.

@@ -1,19 +1,18 @@
-//! The one thread that writes the log: takes all that is queued, one write, one sync, then reports in order.
+//! Writes the log: all that was taken with one write and one sync, then reports in order.
 //!
 //! Nobody waits for company: a batch is what queued up while the one before was synced. After a failed write or sync
 //! nothing is written or acknowledged any more.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
-use crossbeam::channel::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use super::atomic_file;
 use super::disk::{Disk, LogFile};
 use super::error::LogFailure;
 use super::prepare::Preparer;
+use super::queue::Job;
 use super::record::{self, Position, Record, encoded_len, record_seed};
 use super::segment::{
     ActiveHeader, BatchStart, HEADER_BLOCK_LEN, MARK_LEN, Mark, SegmentHeader, next_index,
@@ -25,9 +24,6 @@ const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The batch buffer is given back above this size.
 const BATCH_BYTES_KEPT: usize = 256 * 1024;
-
-/// Without a batch for this long a mark is written alone, so that damage to the last batch is known as such.
-const IDLE_MARK_AFTER: Duration = Duration::from_secs(1);
 
 /// Each new segment is this many times as long as the one before, up to the full length: a small log stays small.
 const SEGMENT_GROWTH: u64 = 4;
@@ -47,20 +43,6 @@ pub struct Durable {
 /// Called once, with the first failure.
 pub type OnFailure = Box<dyn FnOnce(&LogFailure) + Send>;
 
-/// What the writer is asked for, in order.
-pub(crate) enum Job {
-    /// Append the entries; they follow the last.
-    Append(Vec<Record>, Done),
-    /// Go on after the position: after a truncation it is in the log, after an installed checkpoint beyond its end.
-    Restart(Option<Position>),
-    /// Entries up to the position are not needed any more.
-    Purge(Position),
-    /// Save the vote.
-    Vote(Bytes, Done),
-    /// Record all and end.
-    Close,
-}
-
 /// Lengths of the files.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SegmentLengths {
@@ -79,6 +61,7 @@ pub(crate) struct Tip {
     pub(crate) last: Option<Position>,
 }
 
+/// The end of the log, where all is written; one thread has it at a time.
 pub(crate) struct Writer {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) vote_path: PathBuf,
@@ -98,6 +81,15 @@ pub(crate) struct Writer {
     pub(crate) unmarked: bool,
 }
 
+impl fmt::Debug for Writer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Writer")
+            .field("tip", &self.tip)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The records of one write, without the mark before them.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -107,38 +99,8 @@ pub(crate) struct Batch {
 }
 
 impl Writer {
-    /// Works until the log is closed or its handle is dropped.
-    pub(crate) fn run(mut self, jobs: &Receiver<Job>) {
-        loop {
-            let job = if self.unmarked {
-                jobs.recv_timeout(IDLE_MARK_AFTER)
-            } else {
-                jobs.recv().map_err(Into::into)
-            };
-            let open = match job {
-                Ok(job) => {
-                    let mut open = self.take(job);
-                    while open && self.batch.records.len() < BATCH_BYTES_MAX {
-                        let Ok(job) = jobs.try_recv() else { break };
-                        open = self.take(job);
-                    }
-                    self.flush();
-                    open
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.write_mark();
-                    true
-                }
-                Err(RecvTimeoutError::Disconnected) => false,
-            };
-            if !open {
-                return;
-            }
-        }
-    }
-
     /// Does the job, or adds it to the batch; `false` after the last one.
-    fn take(&mut self, job: Job) -> bool {
+    pub(crate) fn take(&mut self, job: Job) -> bool {
         match job {
             Job::Append(records, done) => {
                 for record in &records {
@@ -160,6 +122,7 @@ impl Writer {
                 self.waiting.push(done);
                 self.report();
             }
+            Job::Unmarked => {}
             Job::Close => {
                 self.flush();
                 self.write_mark();
@@ -201,6 +164,11 @@ impl Writer {
         self.batch.last = Some(position);
     }
 
+    /// Whether the batch should be written before more is taken.
+    pub(crate) fn is_batch_full(&self) -> bool {
+        self.batch.records.len() >= BATCH_BYTES_MAX
+    }
+
     fn generation(&self) -> u64 {
         self.tip
             .segment
@@ -233,13 +201,13 @@ impl Writer {
     }
 
     /// Writes what is batched and reports to all that wait.
-    fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         self.attempt(Writer::write_batch);
         self.report();
     }
 
     /// Writes a mark alone if something is unmarked.
-    fn write_mark(&mut self) {
+    pub(crate) fn write_mark(&mut self) {
         if self.unmarked && self.tip.segment.is_some() {
             self.attempt(|writer| {
                 writer.write(Vec::new(), None)?;
@@ -332,7 +300,7 @@ impl Writer {
     }
 
     /// One write and one sync: `block` (a segment's header, or nothing), a mark, the batch. Then all of it is durable.
-    fn write(&mut self, mut block: Vec<u8>, begun: Option<Arc<Segment>>) -> Result<(), LogFailure> {
+    fn write(&mut self, mut block: Vec<u8>, new: Option<Arc<Segment>>) -> Result<(), LogFailure> {
         let segment = Arc::clone(
             self.tip
                 .segment
@@ -350,8 +318,11 @@ impl Writer {
         };
         mark.encode(&mut block, segment.generation, self.tip.last);
         block.extend_from_slice(&batch.records);
+        let begun = Instant::now();
+        self.shared.stats.lock().begun = Some(begun);
         write_and_sync(&*segment.file, &block, self.tip.end)
             .map_err(|(action, source)| LogFailure::new(action, &segment.path)(source))?;
+        self.count(block.len(), begun.elapsed());
         let start = BatchStart {
             first_index: next_index(self.tip.last),
             offset: mark_at,
@@ -359,17 +330,26 @@ impl Writer {
         self.tip.end += block.len() as u64;
         self.tip.last = batch.last.or(self.tip.last);
         segment.add_batch(start, self.tip.end, &batch.term_starts);
-        self.published(begun);
+        self.published(new);
         self.reuse(batch);
         Ok(())
     }
 
+    fn count(&self, bytes: usize, time: Duration) {
+        let mut stats = self.shared.stats.lock();
+        stats.writes += 1;
+        stats.bytes += bytes as u64;
+        stats.time += time;
+        stats.time_max = stats.time_max.max(time);
+        stats.begun = None;
+    }
+
     /// Tells readers what became durable, and gives up the segments that a durable mark says are purged.
-    fn published(&mut self, begun: Option<Arc<Segment>>) {
+    fn published(&mut self, new: Option<Arc<Segment>>) {
         let first_needed = next_index(self.purged);
         let dead: Vec<_> = {
             let mut state = self.shared.state.lock();
-            state.segments.extend(begun);
+            state.segments.extend(new);
             if state.restarts_queued == 0 {
                 state.recent.evict(next_index(self.tip.last));
             }

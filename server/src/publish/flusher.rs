@@ -62,7 +62,8 @@ struct Wanted {
 }
 
 impl FlushSignal {
-    /// An entry was applied, and so many bytes are buffered. Waits for the flusher when they are too many.
+    /// An entry was applied, and so many bytes are buffered. Waits for the flusher when they are too many:
+    /// apply has a thread of its own.
     pub fn applied(&self, buffered: usize) {
         if buffered < self.shared.policy.buffer_bytes {
             return;
@@ -74,11 +75,9 @@ impl FlushSignal {
             return;
         }
         let done = wanted.done;
-        tokio::task::block_in_place(|| {
-            while wanted.done == done && !wanted.stop {
-                self.shared.changed.wait_for(&mut wanted, FLUSH_WAIT);
-            }
-        });
+        while wanted.done == done && !wanted.stop {
+            self.shared.changed.wait_for(&mut wanted, FLUSH_WAIT);
+        }
     }
 
     fn stop(&self) {
@@ -143,7 +142,7 @@ impl Flusher {
                     signal,
                     unsynced: 0,
                     written: None,
-                    synced: Instant::now(),
+                    synced: None,
                 };
                 let ended = catch_unwind(AssertUnwindSafe(|| work.run(&durable)));
                 // Nobody may wait for a flush that will never come.
@@ -175,7 +174,8 @@ struct Work {
     unsynced: usize,
     /// What the store holds, durable or not.
     written: Option<Applied>,
-    synced: Instant,
+    /// When the store was last made durable; never, until the log is replayed.
+    synced: Option<Instant>,
 }
 
 impl Work {
@@ -186,7 +186,9 @@ impl Work {
             if wanted.flush || wanted.stop {
                 self.flush()?;
             }
-            let due = self.synced.elapsed() >= policy.sync_interval;
+            let due = self
+                .synced
+                .is_none_or(|synced| synced.elapsed() >= policy.sync_interval);
             if wanted.stop || due || self.unsynced >= policy.sync_bytes {
                 self.sync(durable)?;
             }
@@ -200,7 +202,9 @@ impl Work {
     fn wait(&self, policy: FlushPolicy) -> Wanted {
         let mut wanted = self.signal.shared.wanted.lock();
         if !(wanted.flush || wanted.stop) {
-            let left = policy.sync_interval.saturating_sub(self.synced.elapsed());
+            let left = self.synced.map_or(FLUSH_WAIT, |synced| {
+                policy.sync_interval.saturating_sub(synced.elapsed())
+            });
             self.signal
                 .shared
                 .changed
@@ -235,7 +239,8 @@ impl Work {
     }
 
     fn sync(&mut self, durable: &impl Fn()) -> Result<(), StoreError> {
-        self.synced = Instant::now();
+        // What was replayed is made durable at once, so that the next start need not replay it again.
+        self.synced = self.node.consensus.get().map(|_| Instant::now());
         let (index, store) = {
             let state = self.node.state.read();
             (applied(&state.meta), Arc::clone(state.tree.store()))

@@ -121,8 +121,10 @@ fn what_is_flushed_is_the_state_after_a_whole_entry() {
     let dir = tempfile::tempdir().unwrap();
     let history = History::of_batches(60);
     let node = node(&dir);
+    // A flush is asked for with each entry, and waited for only every few: it falls into the next entry.
     let policy = FlushPolicy {
         buffer_bytes: 0,
+        buffer_bytes_max: 256 << 10,
         ..FlushPolicy::default()
     };
     let mut flusher = Flusher::new(policy, &node.state.read().meta);
@@ -135,7 +137,6 @@ fn what_is_flushed_is_the_state_after_a_whole_entry() {
     let mut last = None;
     for entry in history.entries {
         machine.apply(vec![entry]);
-        // The flusher writes while entries are applied: whatever it has written is looked at.
         if let Some(record) = store.record(&Key::meta()).unwrap() {
             let meta = Meta::decode(&record).unwrap();
             assert!(is_whole(&meta), "half an entry was flushed: {meta:?}");

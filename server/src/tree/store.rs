@@ -36,6 +36,20 @@ pub enum StoreError {
         /// The key, with invalid UTF-8 replaced.
         key: String,
     },
+    /// Files of a tree without the one that says which of them count.
+    #[error("the tree in {} is damaged: it has the file {found} but no CURRENT, which names the files that count; restore the folder from a backup. Nothing in it was changed", dir.display())]
+    NoCurrent {
+        /// Folder of the store.
+        dir: PathBuf,
+        /// A file of the tree.
+        found: String,
+    },
+    /// Another process has it open.
+    #[error("the data folder is in use by another process: {} is locked; stop that server first, or give this one a folder of its own", dir.display())]
+    Locked {
+        /// Folder of the store.
+        dir: PathBuf,
+    },
     /// Written by a newer release.
     #[error("the tree in {} was written by a newer treekeeper (format {found}, this release reads up to {STORE_FORMAT_VERSION}); start that release, or a newer one, on this folder", dir.display())]
     Newer {
@@ -81,9 +95,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the folder cannot be used, or a newer release wrote it.
     pub fn open(dir: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
-        let failed = |source| StoreError::RocksDb {
-            dir: dir.to_owned(),
-            source,
+        refuse_without_current(dir)?;
+        let failed = |source: rocksdb::Error| match source.as_ref().contains("While lock file") {
+            true => StoreError::Locked {
+                dir: dir.to_owned(),
+            },
+            false => StoreError::RocksDb {
+                dir: dir.to_owned(),
+                source,
+            },
         };
         let db = DB::open(&rocksdb_options(options), dir).map_err(failed)?;
         let mut cached_only = ReadOptions::default();
@@ -264,6 +284,29 @@ impl std::fmt::Debug for Store {
         f.debug_struct("Store")
             .field("dir", &self.dir)
             .finish_non_exhaustive()
+    }
+}
+
+/// RocksDB takes a folder without the file CURRENT for a new one, and deletes what it finds there.
+fn refuse_without_current(dir: &Path) -> Result<(), StoreError> {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        // It does not exist, or RocksDB will say what is wrong with it.
+        return Ok(());
+    };
+    if dir.join("CURRENT").exists() {
+        return Ok(());
+    }
+    let names = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    // A start that was killed while it made the store leaves other files without CURRENT; those hold nothing.
+    let is_data = |name: &String| name.ends_with(".sst");
+    match names.into_iter().find(is_data) {
+        Some(found) => Err(StoreError::NoCurrent {
+            dir: dir.to_owned(),
+            found,
+        }),
+        None => Ok(()),
     }
 }
 

@@ -46,12 +46,6 @@ impl Kinds {
         self.0 == 0
     }
 
-    /// How many kinds there are.
-    #[must_use]
-    pub const fn len(self) -> u32 {
-        self.0.count_ones()
-    }
-
     /// The kinds on the znode itself that a change fires.
     pub(super) fn fired_by(event: EventType) -> Self {
         match event {

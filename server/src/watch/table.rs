@@ -76,9 +76,10 @@ impl WatchTable {
             .or_default()
             .entry(connection)
             .or_default();
-        let added = kinds.without(*held);
-        *held = held.with(kinds);
-        self.count(added, usize::wrapping_add);
+        let before = *held;
+        *held = before.with(kinds);
+        let after = *held;
+        self.count(before, after);
         bytes
     }
 
@@ -91,10 +92,12 @@ impl WatchTable {
         else {
             return false;
         };
-        let removed = held.and(kinds);
-        *held = held.without(kinds);
-        let last = held.is_empty();
-        self.count(removed, usize::wrapping_sub);
+        let before = *held;
+        let removed = before.and(kinds);
+        let after = before.without(kinds);
+        *held = after;
+        let last = after.is_empty();
+        self.count(before, after);
         if last {
             self.forget(connection, path);
         }
@@ -124,7 +127,7 @@ impl WatchTable {
             if watchers.is_empty() {
                 self.by_path.remove(&path);
             }
-            self.count(removed, usize::wrapping_sub);
+            self.count(removed, Kinds::NONE);
         }
     }
 
@@ -168,12 +171,13 @@ impl WatchTable {
             let hit = held.and(fires);
             if !hit.is_empty() {
                 told.push(*connection);
-                gone.push(hit.one_shot());
-                *held = held.without(hit.one_shot());
+                let before = *held;
+                *held = before.without(hit.one_shot());
+                gone.push((before, *held));
             }
         }
-        for kinds in gone {
-            self.count(kinds, usize::wrapping_sub);
+        for (before, after) in gone {
+            self.count(before, after);
         }
         told
     }
@@ -227,12 +231,18 @@ impl WatchTable {
         }
     }
 
-    fn count(&mut self, kinds: Kinds, change: impl Fn(usize, usize) -> usize) {
-        let has = |kind| usize::from(!kinds.and(kind).is_empty());
-        let staying = has(Kinds::PERSISTENT) + has(Kinds::RECURSIVE);
-        self.recursive = change(self.recursive, has(Kinds::RECURSIVE));
-        self.data_entries = change(self.data_entries, has(Kinds::DATA) + staying);
-        self.child_entries = change(self.child_entries, has(Kinds::CHILD) + staying);
+    /// What a connection holds on a path has changed. A table of ZooKeeper's has one entry for the pair, whatever the
+    /// kinds (`WatchManager.size`); persistent watches are in both tables.
+    fn count(&mut self, before: Kinds, after: Kinds) {
+        let staying = Kinds::PERSISTENT.with(Kinds::RECURSIVE);
+        for (count, kinds) in [
+            (&mut self.recursive, Kinds::RECURSIVE),
+            (&mut self.data_entries, Kinds::DATA.with(staying)),
+            (&mut self.child_entries, Kinds::CHILD.with(staying)),
+        ] {
+            *count += usize::from(!after.and(kinds).is_empty());
+            *count -= usize::from(!before.and(kinds).is_empty());
+        }
     }
 
     /// Watches as `mntr` counts them: ZooKeeper's data table and its child table, persistent ones being in both.

@@ -86,12 +86,14 @@ impl Namespace {
         command
     }
 
-    /// Changes the file system at `folder` as `mount -o remount,OPTIONS` does.
+    /// Changes the options of the file system in memory at `folder`.
     ///
     /// # Panics
     /// When the system refuses.
     pub fn remount(&self, options: &str, folder: &Path) {
-        self.mount(&["-o", &format!("remount,{options}")], folder);
+        // With its source named, mount does not repeat the present options, one of which is a user id that means
+        // nothing in a user namespace.
+        self.mount(&["-o", &format!("remount,{options}"), "tmpfs"], folder);
     }
 
     fn mount(&self, arguments: &[&str], folder: &Path) {
@@ -107,15 +109,6 @@ impl Namespace {
             "mount {arguments:?} {}: {complaint}",
             folder.display()
         );
-    }
-
-    /// A file's way from outside: the namespace's root as its keeper sees it.
-    #[must_use]
-    pub fn seen_from_outside(&self, path: &Path) -> std::path::PathBuf {
-        Path::new("/proc")
-            .join(self.keeper.id().to_string())
-            .join("root")
-            .join(path.strip_prefix("/").unwrap_or(path))
     }
 }
 

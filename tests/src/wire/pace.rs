@@ -5,10 +5,6 @@
 use std::time::Duration;
 
 /// Lets time pass.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the pace itself is what the case is about: there is no condition to wait for"
-)]
 pub(crate) fn pace(time: Duration) {
     std::thread::sleep(time);
 }

@@ -49,7 +49,7 @@ type Stats = BTreeMap<(usize, usize), Stat>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_times_the_budget_is_written_and_read() {
-    const { assert!(PARENTS * CHILDREN * LEN >= 10 * CACHE_MB << 20) };
+    const { assert!(PARENTS * CHILDREN * LEN >= 10 * (CACHE_MB << 20)) };
     let folder = tempfile::tempdir().expect("a folder for the data");
     let options =
         ServerOptions::new(folder.path()).set("treekeeper.cacheSize", format!("{CACHE_MB}M"));

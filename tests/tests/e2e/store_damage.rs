@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use treekeeper_tests::process::ServerOptions;
-use treekeeper_tests::process::files::{flip_bit, tree_dir, with_suffix};
+use treekeeper_tests::process::files::{flip_bit, log_dir, tree_dir, with_suffix};
 
 use crate::fill::{assert_filled, assert_survived, connect, fill};
 
@@ -56,9 +56,8 @@ async fn a_garbled_manifest_is_named() {
     assert_survived(&options, ZNODES, LEN).await;
 }
 
-/// Without CURRENT a folder looks like a new one to RocksDB: the server must not start empty for that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_missing_current_never_makes_an_empty_tree() {
+async fn a_missing_current_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = ServerOptions::new(folder.path());
     flushed(&options).await;
@@ -67,11 +66,7 @@ async fn a_missing_current_never_makes_an_empty_tree() {
     fs::rename(&current, &aside).expect("a file can be moved");
     options
         .run_to_end()
-        .assert_failed_with(&[&tree.display().to_string(), "CURRENT"]);
-    assert!(
-        !with_suffix(&tree, ".sst").is_empty(),
-        "what is there stays there"
-    );
+        .assert_failed_with(&[&tree.display().to_string()]);
     fs::rename(&aside, &current).expect("a file can be moved");
     assert_survived(&options, ZNODES, LEN).await;
 }
@@ -86,29 +81,72 @@ async fn a_removed_tree_is_made_again_from_a_log_that_holds_everything() {
     assert_survived(&options, ZNODES, LEN).await;
 }
 
+/// Length of the data that fill the log in [`purged`].
+const LONG: usize = 100_000;
+/// More of them than it takes until the log gives its first file up.
+const LONG_ZNODES_MAX: usize = 3_000;
+
+/// A data folder whose log holds but the end of what the tree holds; says how many znodes of [`LONG`] bytes.
+async fn purged(folder: &Path) -> (ServerOptions<'static>, usize) {
+    let options = ServerOptions::new(folder).set("treekeeper.logRetention", "1M");
+    let server = options.start();
+    let client = connect(server.address()).await;
+    let first = with_suffix(&log_dir(folder), ".log").remove(0);
+    let mut count = 0;
+    while first.exists() && count < LONG_ZNODES_MAX {
+        assert_eq!(fill(&client, count, 10, LONG).await, 10);
+        count += 10;
+    }
+    assert!(
+        !first.exists(),
+        "the log keeps everything after {count} znodes of {LONG} bytes"
+    );
+    client.close().await.expect("a session can be closed");
+    server.stop();
+    (options, count)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removed_tree_is_an_error_when_the_log_no_longer_holds_everything() {
     let folder = tempfile::tempdir().expect("a folder");
-    let options = ServerOptions::new(folder.path()).set("treekeeper.logRetention", "1M");
-    let server = options.start();
-    let client = connect(server.address()).await;
-    // More than the first log files hold, so that the stop gives some of them up.
-    assert_eq!(fill(&client, 0, 120, 100_000).await, 120);
-    client.close().await.expect("a session can be closed");
-    server.stop();
-    // What a flush allows to go, goes while the next server runs.
-    let server = options.start();
-    let client = connect(server.address()).await;
-    assert_eq!(fill(&client, 120, 60, 100_000).await, 60);
-    client.close().await.expect("a session can be closed");
-    server.stop();
-
+    let (options, count) = purged(folder.path()).await;
     let (tree, aside) = (tree_dir(folder.path()), folder.path().join("aside"));
     fs::rename(&tree, &aside).expect("a folder can be moved");
     options.run_to_end().assert_failed_with(&["purged"]);
     fs::remove_dir_all(&tree).expect("a folder can be removed");
     fs::rename(&aside, &tree).expect("a folder can be moved");
-    assert_survived(&options, 180, 100_000).await;
+    assert_survived(&options, count, LONG).await;
+}
+
+/// Without CURRENT and its empty log RocksDB takes the folder for a new one, and the files in it for rubbish.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tree_that_looks_new_is_refused_and_its_files_stay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (options, count) = purged(folder.path()).await;
+    let (tree, aside) = (tree_dir(folder.path()), folder.path().join("aside"));
+    fs::create_dir(&aside).expect("a folder can be made");
+    let mut missing = with_suffix(&tree, ".log");
+    missing.push(tree.join("CURRENT"));
+    for file in &missing {
+        fs::rename(file, aside.join(file.file_name().expect("a name")))
+            .expect("a file can be moved");
+    }
+    let before = with_suffix(&tree, ".sst");
+    assert!(!before.is_empty(), "a flushed tree has files");
+
+    let ended = options.run_to_end();
+    let after = with_suffix(&tree, ".sst");
+    assert!(
+        before.iter().all(|file| after.contains(file)),
+        "of {before:?} there are {after:?} after\n{}",
+        ended.stderr
+    );
+    ended.assert_failed_with(&[&tree.display().to_string(), "CURRENT"]);
+    for file in &missing {
+        fs::rename(aside.join(file.file_name().expect("a name")), file)
+            .expect("a file can be moved");
+    }
+    assert_survived(&options, count, LONG).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

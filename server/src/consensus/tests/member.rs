@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::*;
 use crate::log::simulated::{Operation, SimulatedDisk};
-use crate::log::{LogError, LogOptions};
+use crate::log::{LogError, LogOptions, atomic_file};
 
 /// Small files, so that few commands make many segments.
 fn options(disk: &SimulatedDisk) -> Options {
@@ -313,4 +315,79 @@ async fn contradicting_timeouts_are_refused() {
     options.election_timeout_min = Duration::from_millis(10);
     let error = Consensus::start(options, Machine::new()).await.unwrap_err();
     assert!(matches!(error, StartError::Settings(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_in_its_log_is_refused() {
+    let disk = SimulatedDisk::new();
+    start(&disk, &Machine::new()).await.shutdown().await;
+    atomic_file::write(&disk, Path::new("/log/node"), &7_u64.to_le_bytes()).unwrap();
+    let error = Consensus::start(options(&disk), Machine::new())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, StartError::NotAVoter { node_id: 7 }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_dropped_member_ends_and_frees_its_folder() {
+    let (disk, machine) = (SimulatedDisk::new(), Machine::new());
+    let consensus = start(&disk, &machine).await;
+    propose(&consensus, numbered(0..10)).await;
+    machine.commands(10).await;
+    drop(consensus);
+    let machine = Machine::new();
+    loop {
+        match Consensus::start(options(&disk), machine.clone()).await {
+            Err(StartError::Log(LogError::Locked { .. })) => tokio::task::yield_now().await,
+            started => {
+                started.unwrap();
+                break;
+            }
+        }
+    }
+    assert_eq!(machine.commands(10).await, numbered(0..10));
+}
+
+#[tokio::test]
+async fn a_start_that_fails_at_any_step_spoils_nothing() {
+    for first_run in [true, false] {
+        for step in 0.. {
+            let disk = SimulatedDisk::new();
+            let expected = if first_run { 0 } else { 300 };
+            if !first_run {
+                let machine = Machine::new();
+                let consensus = start(&disk, &machine).await;
+                propose(&consensus, numbered(0..expected)).await;
+                machine.commands(300).await;
+                consensus.shutdown().await;
+            }
+            let operations = AtomicU32::new(0);
+            let failed = Arc::new(AtomicBool::new(false));
+            let fails = Arc::clone(&failed);
+            disk.fail_when(move |_, _| {
+                let now = operations.fetch_add(1, Ordering::Relaxed) == step;
+                now.then(|| fails.store(true, Ordering::Relaxed))
+                    .map(|()| ErrorKind::Other)
+            });
+            let interrupted = Consensus::start(options(&disk), Machine::new()).await;
+            let disk = disk.power_cut(u64::from(step));
+            if let Ok(consensus) = interrupted {
+                consensus.shutdown().await;
+            }
+            let machine = Machine::new();
+            let consensus = start(&disk, &machine).await;
+            assert_eq!(
+                machine.commands(0).await,
+                numbered(0..expected),
+                "failed at step {step}"
+            );
+            consensus.shutdown().await;
+            if !failed.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Opening, files and their order, with nothing going wrong.
 
+use crossbeam::channel::bounded;
+
 use super::*;
 
 #[test]

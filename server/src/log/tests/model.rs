@@ -1,22 +1,36 @@
 //! Random histories of a log and its disk, against a model that is a list.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use crossbeam::channel::{Sender, bounded};
 use proptest::prelude::*;
 
+use super::simulated::Operation;
 use super::*;
+
+/// The writer has nothing to sync if it does not try within this time.
+const SYNC_COMES_WITHIN: Duration = Duration::from_millis(2);
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Entries with payloads of these lengths; the term rises if so told.
-    Append { payloads: Vec<u16>, new_term: bool },
+    /// Entries with payloads of these lengths; the term rises if so told, and the caller's thread writes if so told.
+    Append {
+        payloads: Vec<u16>,
+        new_term: bool,
+        here: bool,
+    },
     /// Removes this many entries from the end.
     Truncate(u8),
     /// Gives up this share of the log, in 256ths.
     Purge(u8),
     /// Notes everything as committed.
     Commit,
+    /// From now on the log's syncs wait.
+    Hold,
+    /// This many of the syncs that wait may pass.
+    Let(u8),
     /// Waits until all is durable.
     Wait,
     /// Ends and opens again.
@@ -30,11 +44,14 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let payloads = prop::collection::vec(0..3000_u16, 1..6);
     let step = prop_oneof![
-        8 => (payloads, prop::bool::weighted(0.1)).prop_map(|(payloads, new_term)| Step::Append { payloads, new_term }),
+        8 => (payloads, prop::bool::weighted(0.1), any::<bool>())
+            .prop_map(|(payloads, new_term, here)| Step::Append { payloads, new_term, here }),
         1 => any::<u8>().prop_map(|count| Step::Truncate(count % 12)),
         1 => any::<u8>().prop_map(Step::Purge),
         2 => Just(Step::Commit),
-        2 => Just(Step::Wait),
+        2 => Just(Step::Hold),
+        4 => (0..4_u8).prop_map(Step::Let),
+        1 => Just(Step::Wait),
         1 => Just(Step::Reopen),
         1 => Just(Step::Kill),
         2 => any::<u64>().prop_map(Step::PowerCut),
@@ -65,6 +82,8 @@ struct Model {
     term: u64,
     /// Makes payloads unique.
     written: u64,
+    /// Lets one held sync pass with each message, and all when it is dropped.
+    gate: Option<Sender<()>>,
 }
 
 impl Model {
@@ -81,6 +100,7 @@ impl Model {
             committed: None,
             term: 1,
             written: 0,
+            gate: None,
         }
     }
 
@@ -102,7 +122,11 @@ impl Model {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Append { payloads, new_term } => self.append(&payloads, new_term),
+            Step::Append {
+                payloads,
+                new_term,
+                here,
+            } => self.append(&payloads, new_term, here),
             Step::Truncate(count) => {
                 let entries = self.now();
                 let first = next_index(self.purged);
@@ -136,8 +160,25 @@ impl Model {
                 self.committed = self.now().last().map(|record| record.position);
                 self.log.as_mut().unwrap().set_committed(self.committed);
             }
+            Step::Hold => {
+                let (gate, held) = bounded::<()>(0);
+                self.disk.fail_when(move |operation, path| {
+                    let of_log =
+                        operation == Operation::Sync && path.extension() == Some("log".as_ref());
+                    of_log.then(|| held.recv().ok()).and(None)
+                });
+                self.gate = Some(gate);
+            }
+            Step::Let(syncs) => {
+                let passes = |gate: &Sender<()>| gate.send_timeout((), SYNC_COMES_WITHIN).is_ok();
+                let _ = self
+                    .gate
+                    .as_ref()
+                    .is_some_and(|gate| (0..syncs).all(|_| passes(gate)));
+            }
             Step::Wait => {
-                self.append(&[1], false);
+                self.let_go();
+                self.append(&[1], false, false);
                 let (sender, done) = mpsc::channel();
                 let vote = Bytes::from("any");
                 self.log.as_mut().unwrap().save_vote(
@@ -148,6 +189,7 @@ impl Model {
                 assert_eq!(self.acknowledged.load(Ordering::SeqCst), self.changes.len());
             }
             Step::Reopen => {
+                self.let_go();
                 self.log.take().unwrap().close().unwrap();
                 let expected = self.now();
                 self.open_again();
@@ -171,7 +213,7 @@ impl Model {
         );
     }
 
-    fn append(&mut self, payloads: &[u16], new_term: bool) {
+    fn append(&mut self, payloads: &[u16], new_term: bool, here: bool) {
         self.term += u64::from(new_term);
         let first = (self.now().len() as u64).max(next_index(self.purged));
         let records: Vec<_> = (first..)
@@ -190,11 +232,24 @@ impl Model {
                 acknowledged.store(number, Ordering::SeqCst);
             }
         };
-        self.log.as_mut().unwrap().append(records, Box::new(done));
+        let log = self.log.as_mut().unwrap();
+        // The test's own thread must not wait for the test.
+        if here && self.gate.is_none() {
+            log.append_here(records, Box::new(done));
+        } else {
+            log.append(records, Box::new(done));
+        }
+    }
+
+    fn let_go(&mut self) {
+        self.disk.heal();
+        self.gate = None;
     }
 
     /// Opens after a cut and checks what is there.
     fn recover(&mut self) {
+        // A sync that was held when the machine died does nothing any more.
+        self.gate = None;
         // Ends the threads; what they still acknowledge counts.
         drop(self.log.take());
         self.open_again();
@@ -253,7 +308,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 5000, max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     #[test]
     fn every_acknowledged_entry_survives_and_no_other_appears(steps in steps()) {

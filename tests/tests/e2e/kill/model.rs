@@ -212,11 +212,8 @@ impl Model {
                 "expected {count} children and cversion {cversion}, the parent has {parent:?}"
             ));
         }
-        for name in found
-            .children
-            .keys()
-            .filter(|name| !self.children.contains_key(*name))
-        {
+        let mut names = found.children.keys();
+        if let Some(name) = names.find(|name| !self.children.contains_key(*name)) {
             return Some(format!("{name} comes from nowhere"));
         }
         for (name, child) in &self.children {

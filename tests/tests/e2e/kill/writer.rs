@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::ready;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures::future::join_all;
 use futures::poll;
@@ -18,6 +19,9 @@ use super::model::{Answer, Change, Data, Found, Kind, Model, Operation, Part};
 
 /// Different names that a writer uses.
 const NAMES: u32 = 40;
+
+/// How long a writer tries to open a session; the server may be killed meanwhile.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How a writer writes in one round.
 #[derive(Clone, Copy, Debug)]
@@ -86,11 +90,14 @@ impl Writer {
         );
         let client = match self.client.take() {
             Some(client) => client,
-            None => match Client::connect(address).await {
-                Ok(client) => client,
-                // The kill came first.
-                Err(_) => return,
-            },
+            None => {
+                let builder = Client::builder().connect_timeout(CONNECT_TIMEOUT);
+                match builder.connect(address).await {
+                    Ok(client) => client,
+                    // The kill came first.
+                    Err(_) => return,
+                }
+            }
         };
         self.session = Some(client.session());
         self.confirmed.session = client.session().id;
@@ -310,7 +317,7 @@ impl Writer {
                 match candidate.difference(&found) {
                     None => break,
                     Some(reason) => {
-                        reasons.push(format!("with {} of {sent} unknown: {reason}", sent - left))
+                        reasons.push(format!("with {} of {sent} unknown: {reason}", sent - left));
                     }
                 }
             }
