@@ -115,17 +115,20 @@ pub(crate) fn open(disk: &dyn Disk, dir: &Path) -> Result<Chain, LogError> {
     if let Some(newest) = segments.last() {
         newest.set_scan(scan);
     }
-    let committed = committed.map(|committed| match last {
-        Some(last) if last.index < committed.index => last,
-        _ => committed,
-    });
+    // A mark may speak of entries in its own batch, and that may be torn.
+    let reached = |position: Option<Position>| match (position, last) {
+        (Some(position), Some(last)) if last.index < position.index => Some(last),
+        (position, Some(_)) => position,
+        (_, None) => None,
+    };
+    let (committed, purged) = (reached(committed), reached(purged));
     // What a prepared file is for is decided by its generation: the highest.
     let prepared = prepared.filter(|prepared| prepared.generation == generation);
     Ok(Chain {
         segments,
         end,
         last,
-        committed: committed.filter(|_| last.is_some()),
+        committed,
         purged,
         prepared,
         generation,
