@@ -160,6 +160,10 @@ impl Server {
         let replayed = node.state.read().meta.index - first;
         node.metrics.dbinittime.record(began.elapsed());
         node.metrics.startup_snap_load_time.record(opened);
+        let replay_time = began.elapsed().saturating_sub(opened);
+        node.metrics.startup_txns_load_time.record(replay_time);
+        let entries = usize::try_from(replayed).unwrap_or(usize::MAX);
+        node.metrics.startup_txns_loaded.record(entries);
         info!(
             data = %config.storage.data_dir.display(), zxid = format_args!("{zxid:#x}"), replayed,
             took_ms = began.elapsed().as_millis(), "recovered"
@@ -170,6 +174,7 @@ impl Server {
         let view: Arc<dyn View> = Arc::new(NodeView::new(Arc::clone(&node), client_address.port()));
         tasks.spawn(timers::expire_sessions(Arc::clone(&node)));
         tasks.spawn(timers::remove_expired_znodes(Arc::clone(&node)));
+        tasks.spawn(timers::watch_log(Arc::clone(&node)));
         let (failed, reporting) = (consensus.clone(), report.clone());
         tasks.spawn(async move { reporting.send(failed.failed().await.into()) });
         forget_permission(&config);
@@ -279,8 +284,12 @@ async fn bind_http(config: &Config) -> Result<Http, ServeError> {
         metrics: None,
     };
     if config.admin.enabled {
-        http.admin =
-            Some(bind_tcp(config.admin.address, "HTTP commands (admin.serverPort)").await?);
+        let what = "HTTP commands (admin.serverPort)";
+        match bind_tcp(config.admin.address, what).await {
+            Ok(listener) => http.admin = Some(listener),
+            // As a stock server: 8080 is everybody's port, and clients come first.
+            Err(error) => tracing::warn!(%error, "serving without HTTP commands"),
+        }
     }
     if let MetricsProvider::Prometheus { address } = config.metrics {
         http.metrics = Some(bind_tcp(address, "metrics (metricsProvider.httpPort)").await?);

@@ -1,8 +1,9 @@
-//! What time alone brings about: sessions expire, containers and TTL znodes go.
+//! What time alone brings about: sessions expire, containers and TTL znodes go, the log's disk is looked at.
 //!
-//! In: ticks. Out: proposals; apply checks each again. Only a leader runs these.
+//! In: ticks. Out: proposals, which apply checks again; only a leader makes them. Warnings and metrics of the log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::apply::Command;
 use crate::publish::{Node, Origin};
@@ -31,6 +32,38 @@ pub async fn expire_sessions(node: Arc<Node>) {
             };
             node.proposer.command(&close, Origin::Timer);
         }
+    }
+}
+
+/// How often the log is asked how its disk does.
+const LOG_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Passes the log's times on to the metrics, and warns of a disk that is slow or hangs (`fsync.warningthresholdms`).
+pub async fn watch_log(node: Arc<Node>) {
+    let mut checks = tokio::time::interval(LOG_CHECK_INTERVAL);
+    let threshold = node.config.storage.fsync_warning_threshold;
+    let (mut writes, mut time, mut longest, mut hung) = (0, Duration::ZERO, Duration::ZERO, false);
+    loop {
+        checks.tick().await;
+        let Some(log) = node.consensus.get().map(|consensus| consensus.status().log) else {
+            continue;
+        };
+        let (more, spent) = (log.writes - writes, log.write_time.saturating_sub(time));
+        node.metrics.fsynctime.record_together(spent, more);
+        (writes, time) = (log.writes, log.write_time);
+        if log.write_time_max > longest.max(threshold) {
+            longest = log.write_time_max;
+            node.metrics.fsync_threshold_exceed_count.increment();
+            tracing::warn!(
+                took_ms = longest.as_millis(),
+                "a sync of the log was slow: the disk limits every write"
+            );
+        }
+        let hangs = log.writing_for.is_some_and(|time| time > threshold);
+        if hangs && !hung {
+            tracing::warn!("a sync of the log has not ended: no write is answered until it does");
+        }
+        hung = hangs;
     }
 }
 
@@ -79,7 +112,7 @@ pub async fn remove_expired_znodes(node: Arc<Node>) {
 
 /// A container is due once it had a child and has none; a TTL znode when it has none and was not written for its
 /// time.
-fn is_due(znode: &Znode, now_ms: i64, max_never_used: Option<std::time::Duration>) -> bool {
+fn is_due(znode: &Znode, now_ms: i64, max_never_used: Option<Duration>) -> bool {
     if znode.num_children > 0 {
         return false;
     }
@@ -95,8 +128,6 @@ fn is_due(znode: &Znode, now_ms: i64, max_never_used: Option<std::time::Duration
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -18,7 +18,7 @@ pub type LockGuard = Box<dyn Any + Send + Sync>;
 /// A folder tree with the durability rules of POSIX: data is safe after [`LogFile::sync`], names after
 /// [`Disk::sync_dir`].
 pub trait Disk: Debug + Send + Sync + 'static {
-    /// Creates the folder and its parents where they are missing.
+    /// Creates the folder and its parents where they are missing, and makes its name durable.
     ///
     /// # Errors
     /// Those of the operating system.
@@ -100,7 +100,11 @@ pub struct RealDisk;
 
 impl Disk for RealDisk {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        std::fs::create_dir_all(dir)
+        std::fs::create_dir_all(dir)?;
+        match dir.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => self.sync_dir(parent),
+            _ => self.sync_dir(Path::new(".")),
+        }
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {

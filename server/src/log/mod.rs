@@ -116,6 +116,8 @@ impl Log {
             },
             _ => LogError::io("lock", &lock_path)(error),
         })?;
+        // A killed process may have left names that only the kernel knows. They count from here on.
+        disk.sync_dir(dir).map_err(LogError::io("sync", dir))?;
         let vote_path = dir.join(VOTE_FILE);
         let vote = atomic_file::read(&*disk, &vote_path)?;
         let chain = chain::open(&*disk, dir)?;

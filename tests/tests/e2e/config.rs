@@ -139,6 +139,21 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
+fn a_server_whose_admin_port_is_in_use_serves_its_clients() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("some port is free");
+    let address = taken.local_addr().expect("a bound socket has an address");
+    let options = ServerOptions::new(folder.path())
+        .set("admin.enableServer", true)
+        .set("admin.serverAddress", "127.0.0.1")
+        .set("admin.serverPort", address.port());
+    let server = options.start();
+    let said = server.wait_for_line("serving without HTTP commands");
+    assert!(said.contains(&address.to_string()), "{said}");
+    server.stop();
+}
+
+#[test]
 fn a_log_that_is_no_terminal_has_no_colours() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = ServerOptions::new(folder.path());

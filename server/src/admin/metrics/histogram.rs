@@ -49,13 +49,18 @@ impl Histogram {
     }
 
     pub(super) fn record(&self, value: u64) {
+        self.record_many(value, 1);
+    }
+
+    pub(super) fn record_many(&self, value: u64, count: u64) {
         let value = value.min(VALUE_MAX);
         let shard = match &self.shards[..] {
             [only] => only,
             shards => &shards[shard::index()],
         };
-        shard.buckets[bucket_of(value)].fetch_add(1, Ordering::Relaxed);
-        shard.sum.fetch_add(value, Ordering::Relaxed);
+        shard.buckets[bucket_of(value)].fetch_add(count, Ordering::Relaxed);
+        let sum = value.saturating_mul(count);
+        shard.sum.fetch_add(sum, Ordering::Relaxed);
         // A load is far cheaper than a read-modify-write, and a new bound is rare.
         if value < shard.min.load(Ordering::Relaxed) {
             shard.min.fetch_min(value, Ordering::Relaxed);

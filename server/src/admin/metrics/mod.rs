@@ -90,8 +90,6 @@ metrics! {
     connection_drop_count: Counter = Counter::new();
     /// Connections that took over an existing session.
     connection_revalidate_count: Counter = Counter::new();
-    /// Connections closed because the server was not serving.
-    cnxn_closed_without_zk_server_running: Counter = Counter::new();
     /// Connections closed because no handshake came in time.
     sessionless_connections_expired: Counter = Counter::new();
     /// Requests refused because too many bytes of large requests were in flight.
@@ -100,24 +98,14 @@ metrics! {
     stale_sessions_expired: Counter = Counter::new();
     /// Authentications that failed.
     auth_failed_count: Counter = Counter::new();
-    /// Commands proposed to the ensemble.
-    proposal_count: Counter = Counter::new();
     /// Commands committed.
     commit_count: Counter = Counter::new();
     /// Bytes of watch events handed to connections.
     watch_bytes: Counter = Counter::new();
-    /// Times that the digest of the tree did not match the other members'.
-    digest_mismatches_count: Counter = Counter::new();
-    /// Errors after which the server stopped.
-    unrecoverable_error_count: Counter = Counter::new();
     /// Syncs of the log that took longer than the warning threshold.
     fsync_threshold_exceed_count: Counter = Counter::new();
     /// Milliseconds to sync the log to the disk.
     fsynctime: Times = Times::basic();
-    /// Entries written to the log with one sync.
-    sync_processor_batch_size: Sizes = Sizes::basic();
-    /// Milliseconds to write a snapshot of the tree.
-    snapshottime: Times = Times::basic();
     /// Milliseconds to open the tree at start, replay included.
     dbinittime: Times = Times::basic();
     /// Log entries replayed at start.
@@ -138,12 +126,6 @@ metrics! {
     readlatency: Times = Times::hot();
     /// Milliseconds from receiving a write to its reply.
     updatelatency: Times = Times::hot();
-    /// Milliseconds from proposing a command to its effect in this server's tree.
-    propagation_latency: Times = Times::advanced();
-    /// Milliseconds to apply one committed write.
-    write_final_proc_time_ms: Times = Times::advanced();
-    /// Milliseconds that an entry spent waiting for the log and being synced.
-    sync_processor_queue_and_flush_time_ms: Times = Times::advanced();
 }
 
 impl Default for Metrics {

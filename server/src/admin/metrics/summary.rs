@@ -37,13 +37,6 @@ impl Times {
         }
     }
 
-    pub(super) fn advanced() -> Self {
-        Self {
-            histogram: Histogram::new(),
-            detail: Detail::Advanced,
-        }
-    }
-
     /// Advanced, for what every request records.
     pub(super) fn hot() -> Self {
         Self {
@@ -56,6 +49,14 @@ impl Times {
     pub fn record(&self, duration: Duration) {
         self.histogram
             .record(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Records so many durations that were measured together, each as their mean.
+    pub fn record_together(&self, total: Duration, count: u64) {
+        let micros = u64::try_from(total.as_micros()).unwrap_or(u64::MAX);
+        if let Some(mean) = micros.checked_div(count) {
+            self.histogram.record_many(mean, count);
+        }
     }
 
     /// What was recorded so far, in milliseconds.

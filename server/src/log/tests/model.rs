@@ -27,7 +27,7 @@ enum Step {
     Purge(u8),
     /// Notes everything as committed.
     Commit,
-    /// From now on the log's syncs wait.
+    /// From now on syncs of segments and of the folder wait.
     Hold,
     /// This many of the syncs that wait may pass.
     Let(u8),
@@ -165,7 +165,9 @@ impl Model {
                 self.disk.fail_when(move |operation, path| {
                     let of_log =
                         operation == Operation::Sync && path.extension() == Some("log".as_ref());
-                    of_log.then(|| held.recv().ok()).and(None)
+                    (of_log || operation == Operation::SyncDir)
+                        .then(|| held.recv().ok())
+                        .and(None)
                 });
                 self.gate = Some(gate);
             }
@@ -308,7 +310,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20000, max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     #[test]
     fn every_acknowledged_entry_survives_and_no_other_appears(steps in steps()) {
