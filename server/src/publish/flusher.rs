@@ -142,7 +142,7 @@ impl Flusher {
                     signal,
                     unsynced: 0,
                     written: None,
-                    synced: None,
+                    synced: Instant::now(),
                 };
                 let ended = catch_unwind(AssertUnwindSafe(|| work.run(&durable)));
                 // Nobody may wait for a flush that will never come.
@@ -174,8 +174,8 @@ struct Work {
     unsynced: usize,
     /// What the store holds, durable or not.
     written: Option<Applied>,
-    /// When the store was last made durable; never, until the log is replayed.
-    synced: Option<Instant>,
+    /// When the store was last made durable, or its sync last considered.
+    synced: Instant,
 }
 
 impl Work {
@@ -186,9 +186,7 @@ impl Work {
             if wanted.flush || wanted.stop {
                 self.flush()?;
             }
-            let due = self
-                .synced
-                .is_none_or(|synced| synced.elapsed() >= policy.sync_interval);
+            let due = self.synced.elapsed() >= policy.sync_interval;
             if wanted.stop || due || self.unsynced >= policy.sync_bytes {
                 self.sync(durable)?;
             }
@@ -202,9 +200,7 @@ impl Work {
     fn wait(&self, policy: FlushPolicy) -> Wanted {
         let mut wanted = self.signal.shared.wanted.lock();
         if !(wanted.flush || wanted.stop) {
-            let left = self.synced.map_or(FLUSH_WAIT, |synced| {
-                policy.sync_interval.saturating_sub(synced.elapsed())
-            });
+            let left = policy.sync_interval.saturating_sub(self.synced.elapsed());
             self.signal
                 .shared
                 .changed
@@ -239,8 +235,7 @@ impl Work {
     }
 
     fn sync(&mut self, durable: &impl Fn()) -> Result<(), StoreError> {
-        // What was replayed is made durable at once, so that the next start need not replay it again.
-        self.synced = self.node.consensus.get().map(|_| Instant::now());
+        self.synced = Instant::now();
         let (index, store) = {
             let state = self.node.state.read();
             (applied(&state.meta), Arc::clone(state.tree.store()))

@@ -209,7 +209,13 @@ impl Model {
         let cversion = 2 * self.creations - count;
         if (parent.num_children, parent.cversion) != (count, cversion) {
             return Some(format!(
-                "expected {count} children and cversion {cversion}, the parent has {parent:?}"
+                "expected {count} children and cversion {cversion}, the parent has {parent:?}; too many: {:?}",
+                found
+                    .children
+                    .iter()
+                    .filter(|(name, _)| !self.children.contains_key(*name))
+                    .map(|(name, (_, stat))| (name.clone(), stat.ephemeral_owner, stat.czxid))
+                    .collect::<Vec<_>>()
             ));
         }
         let mut names = found.children.keys();
