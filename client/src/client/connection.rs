@@ -56,10 +56,11 @@ impl Client {
 
     /// Closes the session, after which its ephemeral znodes are gone, for all handles.
     ///
-    /// While no server is connected there is none to tell; then the session lives on until it expires.
+    /// The client is closed in any case; after an error the session may live on until it expires.
     ///
     /// # Errors
-    /// If the session is over already, or the connection is lost before the server confirms.
+    /// If the session is over already, if no server is connected ([`Error::ConnectionLoss`]), or if the connection is
+    /// lost before the server confirms.
     pub async fn close(&self) -> Result<(), Error> {
         self.command(|reply| Command::Close { reply })
             .await

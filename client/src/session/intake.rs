@@ -2,7 +2,6 @@
 
 use super::command::{COMMANDS_MAX, Command};
 use crate::Error;
-use bytes::Bytes;
 use std::collections::VecDeque;
 use std::future::Future;
 use tokio::sync::mpsc;
@@ -47,7 +46,8 @@ impl Intake {
                 command = self.commands.recv(), if self.stashed.len() < COMMANDS_MAX => match command {
                     None => return Err(HandlesGone),
                     Some(Command::Close { reply }) => {
-                        reply.answer(Ok(Bytes::new()));
+                        // No server hears of it: the session lives on until it expires.
+                        reply.answer(Err(Error::ConnectionLoss));
                         return Err(HandlesGone);
                     }
                     Some(command) => self.stashed.push_back(command),

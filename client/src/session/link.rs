@@ -257,9 +257,11 @@ impl Link {
         }
     }
 
-    /// What the loss of this connection means: a session that was being closed is over.
-    pub(super) fn outcome_of_loss(&self, error: &LinkError) -> Outcome {
+    /// What the loss of this connection means: a client that was closing its session is done, and does not know
+    /// whether the server has closed it.
+    pub(super) fn outcome_of_loss(&mut self, error: &LinkError) -> Outcome {
         if self.is_closing {
+            self.fail_pending(&Error::ConnectionLoss);
             return Outcome::Ended(SessionState::Closed);
         }
         tracing::debug!(%error, "connection lost");

@@ -202,6 +202,21 @@ async fn closing_does_not_wait_for_a_server() {
     )
     .await
     .expect("the client lives");
-    assert_eq!(soon(client.close()).await, Ok(()));
+    // The session may live on, which its owner must hear.
+    assert_eq!(soon(client.close()).await, Err(Error::ConnectionLoss));
+    assert_eq!(client.exists("/a").await, Err(Error::Closed));
+}
+
+#[tokio::test]
+async fn a_close_that_nobody_confirmed_is_an_error() {
+    let server = Server::bind().await;
+    let (client, mut connection) = server.open(Client::builder(), "").await;
+    let (closed, ()) = tokio::join!(client.close(), async {
+        let (_, request) = connection.request().await;
+        assert_eq!(request, Request::CloseSession);
+        drop(connection);
+    });
+    assert_eq!(closed, Err(Error::ConnectionLoss));
+    assert_eq!(client.state(), SessionState::Closed);
     assert_eq!(client.exists("/a").await, Err(Error::Closed));
 }
