@@ -142,7 +142,7 @@ impl Flusher {
                     signal,
                     unsynced: 0,
                     written: None,
-                    synced: Instant::now(),
+                    synced: None,
                 };
                 let ended = catch_unwind(AssertUnwindSafe(|| work.run(&durable)));
                 // Nobody may wait for a flush that will never come.
@@ -174,8 +174,8 @@ struct Work {
     unsynced: usize,
     /// What the store holds, durable or not.
     written: Option<Applied>,
-    /// When the store was last made durable, or its sync last considered.
-    synced: Instant,
+    /// When the store was last made durable; never, until the log is replayed.
+    synced: Option<Instant>,
 }
 
 impl Work {
@@ -186,7 +186,11 @@ impl Work {
             if wanted.flush || wanted.stop {
                 self.flush()?;
             }
-            let due = self.synced.elapsed() >= policy.sync_interval;
+            let due = match self.synced {
+                Some(synced) => synced.elapsed() >= policy.sync_interval,
+                // What was replayed is made durable once, so that the next start need not replay it again.
+                None => self.node.consensus.get().is_some(),
+            };
             if wanted.stop || due || self.unsynced >= policy.sync_bytes {
                 self.sync(durable)?;
             }
@@ -200,7 +204,9 @@ impl Work {
     fn wait(&self, policy: FlushPolicy) -> Wanted {
         let mut wanted = self.signal.shared.wanted.lock();
         if !(wanted.flush || wanted.stop) {
-            let left = policy.sync_interval.saturating_sub(self.synced.elapsed());
+            let left = self.synced.map_or(FLUSH_WAIT, |synced| {
+                policy.sync_interval.saturating_sub(synced.elapsed())
+            });
             self.signal
                 .shared
                 .changed
@@ -235,7 +241,7 @@ impl Work {
     }
 
     fn sync(&mut self, durable: &impl Fn()) -> Result<(), StoreError> {
-        self.synced = Instant::now();
+        self.synced = Some(Instant::now());
         let (index, store) = {
             let state = self.node.state.read();
             (applied(&state.meta), Arc::clone(state.tree.store()))
