@@ -113,7 +113,7 @@ async fn run_in(
         client: free_port().map_err(text)?,
         admin: free_port().map_err(text)?,
     };
-    let server = Server::start_fresh(program.clone(), folder, ports)
+    let server = Server::start_fresh(program.clone(), folder, ports, &suite.settings)
         .await
         .map_err(|e| explain(&e))?;
     let server_log = server.log_path();
@@ -310,6 +310,7 @@ mod tests {
         let suite = Suite {
             name: "none".into(),
             run: "/bin/true".into(),
+            settings: String::new(),
         };
         let program = Program::Treekeeper {
             binary: "/bin/false".into(),

@@ -142,7 +142,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Writes the configuration below `folder` and starts the server on an empty data folder.
+    /// Writes the configuration, with `settings` added, below `folder` and starts the server on an empty data folder.
     ///
     /// # Errors
     /// When the process does not come to serve.
@@ -150,10 +150,11 @@ impl Server {
         program: Program,
         folder: &Path,
         ports: Ports,
+        settings: &str,
     ) -> Result<Server, ServerError> {
         let data = folder.join("data");
         std::fs::create_dir_all(&data).map_err(|e| io_error("creating the data folder", e))?;
-        let mut config = zoo_cfg(&data, ports);
+        let mut config = zoo_cfg(&data, ports, settings);
         if program.kind() == ServerKind::Treekeeper {
             config.push_str(&format!(
                 "znode.container.checkIntervalMs={CONTAINER_CHECK_INTERVAL_MS}\n"

@@ -1,8 +1,7 @@
-//! The zoo.cfg that every suite's server runs with.
+//! The zoo.cfg that a suite's server runs with.
 //!
-//! In: which server, where it keeps its data, its ports. Out: the file's text. Not here: starting it (`server`).
+//! In: where it keeps its data, its ports, what the suite adds. Out: the file's text. Not here: starting it (`server`).
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 /// Milliseconds between two looks at empty containers; short, so that a case need not wait a minute.
@@ -17,13 +16,12 @@ pub struct Ports {
     pub admin: u16,
 }
 
-/// What both servers understand. The super user is `super:secret`.
-pub fn zoo_cfg(data_dir: &Path, ports: Ports) -> String {
-    let mut text = String::new();
+/// What both servers understand, then the suite's own lines: of a key given twice the last one counts. The super
+/// user is `super:secret`.
+pub fn zoo_cfg(data_dir: &Path, ports: Ports, settings: &str) -> String {
     let Ports { client, admin } = ports;
     // Half a second a tick: the shortest session is then one second, and an expiry takes one to two.
-    write!(
-        text,
+    format!(
         "tickTime=500\n\
          maxSessionTimeout=60000\n\
          dataDir={}\n\
@@ -35,9 +33,8 @@ pub fn zoo_cfg(data_dir: &Path, ports: Ports) -> String {
          4lw.commands.whitelist=*\n\
          extendedTypesEnabled=true\n\
          enforceQuota=true\n\
-         DigestAuthenticationProvider.superDigest=super:lK75jTNcA+U9vtVEw5vB51mj/w4=\n",
+         DigestAuthenticationProvider.superDigest=super:lK75jTNcA+U9vtVEw5vB51mj/w4=\n\
+         {settings}",
         data_dir.display()
     )
-    .expect("writing to a String cannot fail");
-    text
 }

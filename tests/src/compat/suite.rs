@@ -14,6 +14,8 @@ pub struct Suite {
     pub name: String,
     /// The executable that builds and runs the cases.
     pub run: PathBuf,
+    /// Lines of zoo.cfg that its server needs beside those of every suite, from the folder's own zoo.cfg.
+    pub settings: String,
 }
 
 /// Finds every suite below `root`.
@@ -32,11 +34,19 @@ pub fn discover(root: &Path) -> io::Result<Vec<Suite>> {
             suites.push(Suite {
                 name: entry.file_name().to_string_lossy().into_owned(),
                 run,
+                settings: read_if_there(&entry.path().join("zoo.cfg"))?,
             });
         }
     }
     suites.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(suites)
+}
+
+fn read_if_there(file: &Path) -> io::Result<String> {
+    match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        read => read,
+    }
 }
 
 #[cfg(test)]
@@ -54,12 +64,19 @@ mod tests {
                 .expect("our own file");
         }
         fs::create_dir(root.path().join("empty")).expect("a new folder");
+        fs::write(root.path().join("a/zoo.cfg"), "tickTime=1\n").expect("a new file");
 
-        let names: Vec<_> = discover(root.path())
+        let suites: Vec<_> = discover(root.path())
             .expect("a readable folder")
             .into_iter()
-            .map(|s| s.name)
+            .map(|suite| (suite.name, suite.settings))
             .collect();
-        assert_eq!(names, ["a", "b"]);
+        assert_eq!(
+            suites,
+            [
+                ("a".to_owned(), "tickTime=1\n".to_owned()),
+                ("b".to_owned(), String::new())
+            ]
+        );
     }
 }
