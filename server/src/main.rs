@@ -48,9 +48,14 @@ struct Serve {
     legacy: Vec<String>,
 }
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
+    // Connections have threads of their own; this one is for timers, HTTP and the command line.
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build();
     let runtime = match runtime {

@@ -16,7 +16,7 @@ use tracing::info;
 use crate::admin::view::View;
 use crate::apply::{Command, OpenError, State};
 use crate::config::{Config, DataDirError, ListenAddress, MetricsProvider, check_data_dir};
-use crate::connection::{Listener, bind};
+use crate::connection::{Listener, Workers, bind};
 use crate::consensus::{Consensus, Options, Refusal, StartError};
 use crate::publish::{ApplyError, FlushPolicy, Flusher, Machine, Node, Origin};
 use crate::tree::StoreError;
@@ -84,6 +84,8 @@ pub struct Server {
     consensus: Consensus,
     flusher: Flusher,
     tasks: JoinSet<()>,
+    /// Serve the connections until the server is gone.
+    _workers: Arc<Workers>,
     fatal: mpsc::Receiver<Fatal>,
     stop: watch::Sender<bool>,
     client_address: SocketAddr,
@@ -180,7 +182,14 @@ impl Server {
         forget_permission(&config);
         spawn_http(&mut tasks, admin, &view, &config, &stopped);
         let store_failed = report.store();
-        let listener = Listener::new(Arc::clone(&node), view, clients, Arc::new(store_failed));
+        let workers = Arc::new(Workers::start().map_err(ServeError::Thread)?);
+        let listener = Listener::new(
+            Arc::clone(&node),
+            view,
+            clients,
+            Arc::clone(&workers),
+            Arc::new(store_failed),
+        );
         tasks.spawn(listener.run());
         info!(address = %client_address, "listening for clients");
         Ok(Self {
@@ -188,6 +197,7 @@ impl Server {
             consensus,
             flusher,
             tasks,
+            _workers: workers,
             fatal,
             stop,
             client_address,
@@ -409,7 +419,7 @@ async fn lead(
 fn hand_over(consensus: Consensus) -> impl Fn(Bytes) + Send + Sync {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the proposer has at most three entries on their way"
+        reason = "the proposer bounds the entries on their way"
     )]
     let (sender, mut queue) = mpsc::unbounded_channel::<Bytes>();
     let waiting = Arc::new(std::sync::atomic::AtomicUsize::new(0));

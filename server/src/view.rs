@@ -168,7 +168,7 @@ fn connection_info(connection: &Connection) -> ConnectionInfo {
             .map_or(0, treekeeper_protocol::OpCode::as_i32),
         last_cxid: statistics.last_cxid.into(),
         last_zxid: statistics.last_zxid,
-        last_response: statistics.last_response,
+        last_response: statistics.last_response(),
         latency_last: statistics.latency_last,
         latency_min: statistics.latency_min.unwrap_or_default(),
         latency_average: statistics.latency_average(),

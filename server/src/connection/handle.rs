@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures::task::AtomicWaker;
@@ -12,7 +12,7 @@ use treekeeper_protocol::encode::{begin_frame, end_frame, put_stat, put_string};
 
 use treekeeper_protocol::{Acl, ConnectResponse, ErrorCode, perms};
 
-use super::queue::{Asked, Queue, Turn};
+use super::queue::{Queue, Turn};
 use super::{IDENTITIES_BYTES_MAX, IDENTITIES_MAX, Statistics};
 use crate::apply::{Outcome, Reply};
 use crate::auth::{self, Identities, Identity};
@@ -204,7 +204,7 @@ impl Connection {
     }
 
     /// A write was applied: queues its reply. Returns when the request was received, if somebody waits for it.
-    pub fn complete(&self, turn: Turn, outcome: &Outcome) -> Option<Instant> {
+    pub fn complete(&self, turn: Turn, outcome: &Outcome) -> Option<Duration> {
         let err = outcome
             .result
             .as_ref()
@@ -212,11 +212,8 @@ impl Connection {
             .map_or(0, |code| code.as_i32());
         let close = matches!(outcome.result, Ok(Reply::SessionClosed { .. }));
         let body = |out: &mut BytesMut| encode_body(&outcome.result, out);
-        let asked = self
-            .queue
-            .lock()
-            .finish(turn, outcome.zxid, err, body, close);
-        asked.map(|asked: Asked| asked.received)
+        let mut queue = self.queue.lock();
+        queue.finish(turn, outcome.zxid, err, body, close)
     }
 
     /// A sync has been served: queues its reply.

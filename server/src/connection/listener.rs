@@ -13,6 +13,7 @@ use treekeeper_protocol::FourLetterWord;
 
 use super::Connection;
 use super::task::{End, Task};
+use super::workers::Workers;
 use crate::admin::four_letter;
 use crate::admin::view::View;
 use crate::config::ClientSettings;
@@ -66,22 +67,25 @@ pub struct Listener {
     node: Arc<Node>,
     view: Arc<dyn View>,
     listener: TcpListener,
+    workers: Arc<Workers>,
     fatal: Arc<dyn Fn(StoreError) + Send + Sync>,
 }
 
 impl Listener {
-    /// Will accept on `listener`. `fatal` is called when a connection finds that the store has failed.
+    /// Will accept on `listener` and serve on `workers`. `fatal` is called when a connection finds that the store has failed.
     #[must_use]
     pub fn new(
         node: Arc<Node>,
         view: Arc<dyn View>,
         listener: TcpListener,
+        workers: Arc<Workers>,
         fatal: Arc<dyn Fn(StoreError) + Send + Sync>,
     ) -> Self {
         Self {
             node,
             view,
             listener,
+            workers,
             fatal,
         }
     }
@@ -108,11 +112,14 @@ impl Listener {
             tracing::warn!(%peer, "refused a connection: there are too many (maxClientCnxns, maxCnxns)");
             return;
         };
-        if let Err(error) = prepare(&socket, self.node.config.client.tcp_keep_alive) {
-            tracing::debug!(%peer, %error, "lost a connection at once");
-            self.node.registry.remove(&connection);
-            return;
-        }
+        let socket = match prepare(socket, self.node.config.client.tcp_keep_alive) {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::debug!(%peer, %error, "lost a connection at once");
+                self.node.registry.remove(&connection);
+                return;
+            }
+        };
         let (node, view, fatal) = (
             Arc::clone(&self.node),
             Arc::clone(&self.view),
@@ -122,8 +129,10 @@ impl Listener {
             node: Arc::clone(&node),
             connection: Arc::clone(&connection),
         };
-        tokio::spawn(async move {
-            serve(&node, &connection, socket, view, &*fatal).await;
+        self.workers.spawn(socket, async move |socket| {
+            if let Some(socket) = socket {
+                serve(&node, &connection, socket, view, &*fatal).await;
+            }
             drop(ending);
         });
     }
@@ -153,12 +162,13 @@ impl Drop for Ending {
     }
 }
 
-fn prepare(socket: &TcpStream, keep_alive: bool) -> io::Result<()> {
+/// Sets the socket up, and takes it from the listener's runtime.
+fn prepare(socket: TcpStream, keep_alive: bool) -> io::Result<std::net::TcpStream> {
     socket.set_nodelay(true)?;
     if keep_alive {
-        socket2::SockRef::from(socket).set_tcp_keepalive(&TcpKeepalive::new())?;
+        socket2::SockRef::from(&socket).set_tcp_keepalive(&TcpKeepalive::new())?;
     }
-    Ok(())
+    socket.into_std()
 }
 
 async fn serve(

@@ -19,6 +19,7 @@ mod registry;
 mod set_watches;
 mod statistics;
 mod task;
+mod workers;
 
 pub use handle::{Connection, Session};
 pub use large::LargeRequestBytes;
@@ -27,6 +28,7 @@ pub use queue::Turn;
 pub use read::answer_behind;
 pub use registry::Registry;
 pub use statistics::Statistics;
+pub use workers::Workers;
 
 /// Requests one connection may have in flight before its socket is read no further.
 pub const IN_FLIGHT_REQUESTS_MAX: usize = 1000;
@@ -50,3 +52,5 @@ pub const MULTI_READ_BYTES_MAX: usize = 64 << 20;
 pub const WATCH_BYTES_MAX: usize = 256 << 20;
 /// Bytes asked of the socket at once.
 pub const READ_BUFFER_BYTES: usize = 16 << 10;
+/// Bytes of the read buffer that a thread keeps for whichever of its connections reads next.
+pub const SPARE_BYTES_MAX: usize = 64 << 10;

@@ -4,7 +4,7 @@
 //! with it: a read sees the session's earlier writes, and no reply, error or ping overtakes another.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use treekeeper_protocol::encode::{begin_frame, end_frame};
@@ -140,7 +140,7 @@ impl Queue {
     }
 
     /// A request that somebody else completes is finished: its reply is queued, or kept until its turn comes. Returns
-    /// what it was; None when the connection is closing.
+    /// how long it took so far; None when the connection is closing.
     pub(super) fn finish(
         &mut self,
         turn: Turn,
@@ -148,15 +148,16 @@ impl Queue {
         err: i32,
         body: impl FnOnce(&mut BytesMut),
         close: bool,
-    ) -> Option<Asked> {
+    ) -> Option<Duration> {
         let at = usize::try_from(turn.0.checked_sub(self.first)?).ok()?;
         let (asked, slot, _) = self.slots.get_mut(at).filter(|_| !self.closing)?;
         let asked = *asked;
         if at == 0 {
             self.pop();
-            self.reply(&asked, zxid, err, body);
+            let latency = self.reply(&asked, zxid, err, body);
             self.closing |= close;
             self.advance();
+            Some(latency)
         } else {
             let mut bytes = BytesMut::new();
             body(&mut bytes);
@@ -166,8 +167,8 @@ impl Queue {
                 body: bytes.freeze(),
                 close,
             });
+            Some(asked.received.elapsed())
         }
-        Some(asked)
     }
 
     /// The request at the front was answered into the outbox.
@@ -214,15 +215,15 @@ impl Queue {
         true
     }
 
-    /// Queues a reply: header, then what `body` writes, as one frame.
+    /// Queues a reply: header, then what `body` writes, as one frame. Says how long it took since the request.
     pub(super) fn reply(
         &mut self,
         asked: &Asked,
         zxid: i64,
         err: i32,
         body: impl FnOnce(&mut BytesMut),
-    ) {
-        self.reply_with(asked, zxid, err, body, &Bytes::new(), &[]);
+    ) -> Duration {
+        self.reply_with(asked, zxid, err, body, &Bytes::new(), &[])
     }
 
     /// The same with bytes that others may share, and some behind them.
@@ -234,7 +235,7 @@ impl Queue {
         body: impl FnOnce(&mut BytesMut),
         shared: &Bytes,
         after: &[u8],
-    ) {
+    ) -> Duration {
         let Self {
             outbox,
             statistics,
@@ -260,7 +261,7 @@ impl Queue {
             outbox.frame(|out| out.extend_from_slice(after));
         }
         traffic.response_sent(outbox.len() - before);
-        statistics.replied(asked.op, asked.xid, zxid, asked.received);
+        statistics.replied(asked.op, asked.xid, zxid, asked.received)
     }
 
     /// Queues an event.

@@ -113,14 +113,14 @@ impl Reader<'_> {
             _ => state.meta.zxid,
         };
         let mut queue = self.connection.queue();
-        match &answer {
+        let latency = match &answer {
             Ok(Body::Empty) => queue.reply(asked, zxid, 0, |_| {}),
             Ok(Body::Small(bytes)) => queue.reply(asked, zxid, 0, |out| out.put_slice(bytes)),
             Ok(Body::Data(znode)) => match &znode.data {
                 Some(data) if data.len() >= SHARED_BYTES_MIN => {
                     let length = i32::try_from(data.len()).expect("data fit into a frame");
                     let length = |out: &mut BytesMut| out.put_i32(length);
-                    queue.reply_with(asked, zxid, 0, length, data, &stat_bytes(znode));
+                    queue.reply_with(asked, zxid, 0, length, data, &stat_bytes(znode))
                 }
                 _ => queue.reply(asked, zxid, 0, |out| put_data(out, znode)),
             },
@@ -128,15 +128,14 @@ impl Reader<'_> {
                 let none = Bytes::from_static(&[0; 4]);
                 let list = list.as_deref().map_or(&none, ChildList::encoded);
                 let stat = stat.as_deref().map(stat_bytes).unwrap_or_default();
-                queue.reply_with(asked, zxid, 0, |_| {}, list, &stat);
+                queue.reply_with(asked, zxid, 0, |_| {}, list, &stat)
             }
             Err(code) => queue.reply(asked, zxid, code.as_i32(), |_| {}),
-        }
+        };
         if in_queue {
             queue.pop_running();
         }
         drop(queue);
-        let latency = asked.received.elapsed();
         self.node.metrics.readlatency.record(latency);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The task of one connection: one read and one write of the socket a wake-up, everything in between in order.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -21,7 +22,7 @@ use super::queue::{Asked, Queue, Slot, Turn};
 use super::read::Reader;
 use super::{
     CLOSE_LINGER, Connection, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_REQUESTS_MAX, OUTBOX_PAUSE_BYTES,
-    READ_BUFFER_BYTES, READY_REQUESTS_MAX, Session,
+    READ_BUFFER_BYTES, READY_REQUESTS_MAX, SPARE_BYTES_MAX, Session,
 };
 use crate::publish::{Node, Write};
 use crate::tree::StoreError;
@@ -62,15 +63,16 @@ pub(super) struct Task<S> {
     ended: bool,
     /// A sync is on its way: what is behind it waits in the buffer, so that no write overtakes a read behind it.
     syncing: Option<Turn>,
-    /// Until when the handshake must have come.
-    greeting: Pin<Box<Sleep>>,
+    /// Until when the handshake must have come; none once it has.
+    greeting: Option<Pin<Box<Sleep>>>,
     /// Until when a closed connection may take its last replies.
     linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     pub(super) fn new(node: Arc<Node>, connection: Arc<Connection>, socket: S) -> Self {
-        let greeting = Box::pin(tokio::time::sleep(node.config.client.sessionless_timeout));
+        let timeout = node.config.client.sessionless_timeout;
+        let greeting = Some(Box::pin(tokio::time::sleep(timeout)));
         Self {
             node,
             connection,
@@ -97,7 +99,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         self.connection.waker().register(cx.waker());
         loop {
             let mut progress = false;
-            if self.phase == Phase::Greeting && self.greeting.as_mut().poll(cx).is_ready() {
+            if let Some(greeting) = &mut self.greeting
+                && greeting.as_mut().poll(cx).is_ready()
+            {
                 self.node
                     .metrics
                     .sessionless_connections_expired
@@ -180,9 +184,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.received.capacity() == 0 {
+            self.received = SPARE.take();
+        }
         self.received.reserve(READ_BUFFER_BYTES);
         // The future holds nothing between two polls, so it may be made anew for each.
-        pin!(self.socket.read_buf(&mut self.received)).poll(cx)
+        let read = pin!(self.socket.read_buf(&mut self.received)).poll(cx);
+        if read.is_pending() && self.received.is_empty() {
+            let buffer = std::mem::take(&mut self.received);
+            if buffer.capacity() <= SPARE_BYTES_MAX {
+                SPARE.set(buffer);
+            }
+        }
+        read
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -237,6 +251,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         let Ok(request) = ConnectRequest::decode(&frame) else {
             return Err(End::Closed);
         };
+        self.greeting = None;
         match welcome(&self.node, &self.connection, &request) {
             Welcome::Opening => self.phase = Phase::Opening,
             Welcome::Refused => self.ended = true,
@@ -461,6 +476,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             session: session.id,
         }
     }
+}
+
+thread_local! {
+    /// The read buffer of this thread's connections: an idle one has none.
+    static SPARE: Cell<BytesMut> = Cell::default();
 }
 
 fn has_room(queue: &Queue) -> bool {
