@@ -61,14 +61,15 @@ pub(super) fn create(
         ..Znode::born(cx.zxid, cx.time_ms, shape.owner)
     };
     let (stat, acl) = (znode.stat(), znode.acl.clone());
-    state.put(&path, znode)?;
+    state.put_over(&path, None, znode);
     let parent_path = path::parent(&path).expect("the root exists, so it was not created");
     let parent_acl = parent.acl.clone();
-    let mut parent = parent.as_ref().clone();
+    let old_parent = parent;
+    let mut parent = old_parent.as_ref().clone();
     parent.child_creations = parent.child_creations.wrapping_add(1);
     parent.num_children += 1;
     parent.pzxid = cx.zxid;
-    state.put(parent_path, parent)?;
+    state.put_over(parent_path, Some(&old_parent), parent);
     quota::count(state, &path, quota::Delta::created(bytes))?;
     state.changed(EventType::NodeCreated, &path, acl.as_ref());
     state.changed(

@@ -26,10 +26,10 @@ pub(super) fn set_data(
         version: next_version(old.version),
         mzxid: cx.zxid,
         mtime: cx.time_ms,
-        ..old.as_ref().clone()
+        ..old.without_data()
     };
     let stat = new.stat();
-    state.put(&request.path, new)?;
+    state.put_over(&request.path, Some(&old), new);
     quota::count(state, &request.path, delta)?;
     state.changed(EventType::NodeDataChanged, &request.path, old.acl.as_ref());
     Ok(stat)

@@ -190,10 +190,15 @@ impl State {
     /// Puts a znode, with the indexes, counters and digest that follow from it.
     pub(super) fn put(&mut self, path: &str, znode: Znode) -> Result<(), StoreError> {
         let old = self.tree.get(path)?;
-        self.remember(path, old.as_ref());
-        let znode = Arc::new(znode);
-        self.replace(path, old.as_deref(), Some(znode));
+        self.put_over(path, old.as_ref(), znode);
         Ok(())
+    }
+
+    /// The same for who has looked up already what is there.
+    pub(super) fn put_over(&mut self, path: &str, old: Option<&Arc<Znode>>, znode: Znode) {
+        self.remember(path, old);
+        let old = old.map(AsRef::as_ref);
+        self.replace(path, old, Some(Arc::new(znode)));
     }
 
     /// Removes a znode that exists, likewise.

@@ -19,6 +19,9 @@ use crate::log::{Durable, JOBS_MAX, Log, LogReader, Record, RecordKind};
 /// Appends that wait for the log's writer. Fewer than its queue holds, so handing over never blocks a thread.
 const APPENDS_MAX: usize = JOBS_MAX / 2;
 
+/// Two entries in a row of no more bytes come from a lone client, or a few: larger ones hold the writes of many.
+const ALONE_BYTES_MAX: usize = 512;
+
 /// Bytes read from the log at once for applying and replicating.
 const READ_BYTES_MAX: usize = 1024 * 1024;
 
@@ -27,6 +30,8 @@ const READ_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) struct LogStore {
     log: Log,
     room: Arc<Semaphore>,
+    /// Of the last append.
+    last_bytes: usize,
 }
 
 impl LogStore {
@@ -34,6 +39,7 @@ impl LogStore {
         LogStore {
             log,
             room: Arc::new(Semaphore::new(APPENDS_MAX)),
+            last_bytes: 0,
         }
     }
 }
@@ -82,7 +88,10 @@ impl RaftLogStorage<Types> for LogStore {
         I: IntoIterator<Item = RaftEntry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let records = entries.into_iter().map(record).collect();
+        let records: Vec<_> = entries.into_iter().map(record).collect();
+        let bytes: usize = records.iter().map(|record| record.payload.len()).sum();
+        let alone = bytes <= ALONE_BYTES_MAX && self.last_bytes <= ALONE_BYTES_MAX;
+        self.last_bytes = bytes;
         let room = Arc::clone(&self.room)
             .acquire_owned()
             .await
@@ -95,8 +104,12 @@ impl RaftLogStorage<Types> for LogStore {
                 callback.io_completed(durable.result.map_err(io::Error::from));
             }
         };
-        // Nobody waits for this thread but the clients of this node, and they wait for the sync anyway.
-        self.log.append_here(records, Box::new(done));
+        if alone {
+            // Nobody else seems to wait for this thread, and a lone client saves the two wake-ups of handing it over.
+            self.log.append_here(records, Box::new(done));
+        } else {
+            self.log.append(records, Box::new(done));
+        }
         // Lets the task run that takes the completion, before more is appended.
         tokio::task::yield_now().await;
         Ok(())

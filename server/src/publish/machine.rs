@@ -254,8 +254,8 @@ impl Machine {
         wakes: &mut Wakes,
     ) -> Result<(), StoreError> {
         if let Some(Origin::Write(connection, turn)) = origin {
-            if let Some(received) = connection.complete(*turn, outcome) {
-                self.node.metrics.updatelatency.record(received.elapsed());
+            if let Some(latency) = connection.complete(*turn, outcome) {
+                self.node.metrics.updatelatency.record(latency);
             }
             answer_behind(&self.node, connection, state)?;
             wakes.connections.push(Arc::clone(connection));
@@ -284,6 +284,9 @@ impl Machine {
 
     /// Brings the znodes that the commands name into memory, so that nothing is read from the disk under the lock.
     fn prefetch(&self, commands: &[Command]) -> Result<(), StoreError> {
+        if !self.node.store.may_need_disk() {
+            return Ok(());
+        }
         for command in commands {
             match command {
                 Command::Client { request, .. } => {
@@ -304,17 +307,11 @@ impl Machine {
     }
 
     fn prefetch_path(&self, path: &str) -> Result<(), StoreError> {
-        let (epoch, store) = {
-            let state = self.node.state.read();
-            match state.tree.lookup(path) {
-                Lookup::Found(_) | Lookup::Absent => return Ok(()),
-                Lookup::Unknown(epoch) => (epoch, Arc::clone(state.tree.store())),
-            }
-        };
-        if !store.may_need_disk() {
+        let lookup = self.node.state.read().tree.lookup(path);
+        let Lookup::Unknown(epoch) = lookup else {
             return Ok(());
-        }
-        let loaded = store.znode(path)?;
+        };
+        let loaded = self.node.store.znode(path)?;
         let _ = self
             .node
             .state

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::connection::{LargeRequestBytes, Registry};
 use crate::consensus::Consensus;
 use crate::session::{Expiry, Holders};
+use crate::tree::Store;
 use crate::watch::WatchTable;
 
 /// One server. Locks are taken in the order of the fields, and none is held across a wait.
@@ -20,6 +21,8 @@ pub struct Node {
     pub state: RwLock<State>,
     /// Who watches what.
     pub watches: Mutex<WatchTable>,
+    /// What lies under the tree, to read from it without the publish lock.
+    pub store: Arc<Store>,
     /// Which connection holds which session.
     pub holders: Mutex<Holders>,
     /// When sessions expire.
@@ -53,6 +56,7 @@ impl Node {
         let client = &config.client;
         let skip_acl = config.replicated.skip_acl;
         Self {
+            store: Arc::clone(state.tree.store()),
             state: RwLock::new(state),
             watches: Mutex::default(),
             holders: Mutex::default(),

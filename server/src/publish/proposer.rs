@@ -18,9 +18,12 @@ use crate::connection::{Connection, Turn};
 const BATCH_COMMANDS_MAX: usize = 256;
 /// Bytes of one log entry after which the next one begins; a single request may be larger.
 const BATCH_BYTES_MAX: usize = 1 << 20;
-/// Entries of this member on their way at once. While one is synced the next is on its way to the log, and whatever
-/// comes meanwhile makes the one after: batches grow with the load, and nobody waits for a timer.
-const ENTRIES_IN_FLIGHT_MAX: usize = 3;
+/// Entries of this member on their way at once; from the third on only full ones. While one is synced the one before
+/// is applied, and whatever comes meanwhile makes the next: batches grow with the load, and nobody waits for a timer.
+const ENTRIES_IN_FLIGHT_MAX: usize = 8;
+/// A second entry is worth a sync of its own while the first is on its way when it has the first one's commands
+/// divided by this: 50 clients with one write each got 59 k/s with such a rule, and 53 k/s without.
+const SECOND_ENTRY_DIVISOR: usize = 2;
 
 /// Who waits for a command.
 #[derive(Debug)]
@@ -212,9 +215,16 @@ impl Inner {
         (&mut self.open.0, &mut self.open.1)
     }
 
+    /// The next batch, if it is worth an entry now.
     fn take(&mut self) -> Option<(BatchWriter, Vec<Origin>)> {
-        self.sealed
-            .pop_front()
-            .or_else(|| (!self.open.0.is_empty()).then(|| std::mem::take(&mut self.open)))
+        let full = self.sealed.pop_front();
+        full.or_else(|| {
+            let enough = match self.in_flight.make_contiguous() {
+                [] => 1,
+                [(_, first)] => first.len() / SECOND_ENTRY_DIVISOR,
+                _ => BATCH_COMMANDS_MAX,
+            };
+            (self.open.0.len() >= enough.max(1)).then(|| std::mem::take(&mut self.open))
+        })
     }
 }

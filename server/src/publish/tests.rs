@@ -316,14 +316,13 @@ fn commands_that_come_while_entries_are_on_their_way_make_the_next_batch() {
             .map(|batch| (batch.number, batch.commands.len()))
             .collect::<Vec<_>>()
     };
-    assert_eq!(shape(&sent.lock()), [(0, 0), (1, 1), (2, 1)]);
+    assert_eq!(shape(&sent.lock()), [(0, 0), (1, 1)]);
     assert_eq!(proposer.outstanding(), 10);
     assert!(proposer.applied(0).is_empty());
-    assert_eq!(shape(&sent.lock())[3..], [(3, 8)]);
+    assert_eq!(shape(&sent.lock())[2..], [(2, 9)]);
     assert_eq!(proposer.applied(1).len(), 1);
-    assert_eq!(proposer.applied(2).len(), 1);
-    assert_eq!(proposer.applied(3).len(), 8);
-    assert_eq!((proposer.outstanding(), sent.lock().len()), (0, 4));
+    assert_eq!(proposer.applied(2).len(), 9);
+    assert_eq!((proposer.outstanding(), sent.lock().len()), (0, 3));
     let order: Vec<Command> = sent
         .lock()
         .iter()
@@ -336,6 +335,33 @@ fn commands_that_come_while_entries_are_on_their_way_make_the_next_batch() {
             .all(|batch| (batch.member, batch.incarnation) == (MEMBER, 5))
     );
     assert!(proposer.is_own(MEMBER, 5) && !proposer.is_own(MEMBER, 4) && !proposer.is_own(2, 5));
+}
+
+#[test]
+fn a_second_entry_waits_until_it_is_worth_a_sync() {
+    let (proposer, sent) = proposer();
+    for at in 0..8 {
+        proposer.command(&open(at), Origin::Timer);
+    }
+    connect(&proposer, &sent);
+    proposer.applied(0);
+    let sizes = || {
+        let sent = sent.lock();
+        let sizes = sent.iter().map(|batch| batch.commands.len());
+        sizes.skip(1).collect::<Vec<_>>()
+    };
+    for at in 0..3 {
+        proposer.command(&open(at), Origin::Timer);
+        assert_eq!(sizes(), [8]);
+    }
+    proposer.command(&open(3), Origin::Timer);
+    assert_eq!(sizes(), [8, 4]);
+    for at in 0..255 {
+        proposer.command(&open(at), Origin::Timer);
+    }
+    assert_eq!(sizes(), [8, 4], "a third one has to be full");
+    proposer.command(&open(255), Origin::Timer);
+    assert_eq!(sizes(), [8, 4, 256]);
 }
 
 #[test]
@@ -371,6 +397,6 @@ fn a_full_batch_is_followed_by_another_and_their_times_never_go_back() {
     }
     let sent = sent.lock();
     let counts: Vec<usize> = sent.iter().map(|batch| batch.commands.len()).collect();
-    assert_eq!(counts, [0, 1, 1, 256, 256, 256, 232]);
+    assert_eq!(counts, [0, 1, 256, 256, 256, 233]);
     assert!(sent.is_sorted_by_key(|batch| batch.time_ms));
 }

@@ -99,6 +99,16 @@ impl Znode {
         }
     }
 
+    /// Everything but the data, which is to be replaced.
+    #[must_use]
+    pub fn without_data(&self) -> Self {
+        Self {
+            data: None,
+            acl: self.acl.clone(),
+            ..*self
+        }
+    }
+
     /// The visible record (`DataNode.copyStat`): `cversion` counts children that came and went, and only a true
     /// ephemeral shows its owner.
     #[must_use]
