@@ -61,7 +61,7 @@ pub(super) fn create(
         ..Znode::born(cx.zxid, cx.time_ms, shape.owner)
     };
     let (stat, acl) = (znode.stat(), znode.acl.clone());
-    state.put_over(&path, None, znode);
+    state.put_over(&path, None, &znode);
     let parent_path = path::parent(&path).expect("the root exists, so it was not created");
     let parent_acl = parent.acl.clone();
     let old_parent = parent;
@@ -69,7 +69,7 @@ pub(super) fn create(
     parent.child_creations = parent.child_creations.wrapping_add(1);
     parent.num_children += 1;
     parent.pzxid = cx.zxid;
-    state.put_over(parent_path, Some(&old_parent), parent);
+    state.put_over(parent_path, Some(&old_parent), &parent);
     quota::count(state, &path, quota::Delta::created(bytes))?;
     state.changed(EventType::NodeCreated, &path, acl.as_ref());
     state.changed(

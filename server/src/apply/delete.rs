@@ -48,7 +48,7 @@ pub(super) fn remove(
     let mut parent = parent.as_ref().clone();
     parent.num_children -= 1;
     parent.pzxid = zxid;
-    state.put(parent_path, parent)?;
+    state.put(parent_path, &parent)?;
     quota::count(state, path, quota::Delta::deleted(znode.data_len()))?;
     state.changed(EventType::NodeDeleted, path, znode.acl.as_ref());
     state.changed(

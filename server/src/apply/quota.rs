@@ -170,7 +170,7 @@ fn store(
     let data = Some(Bytes::from(format!("count={count},bytes={bytes}")));
     state.put(
         path,
-        Znode {
+        &Znode {
             data,
             ..stats.clone()
         },

@@ -29,7 +29,7 @@ pub(super) fn set_data(
         ..old.without_data()
     };
     let stat = new.stat();
-    state.put_over(&request.path, Some(&old), new);
+    state.put_over(&request.path, Some(&old), &new);
     quota::count(state, &request.path, delta)?;
     state.changed(EventType::NodeDataChanged, &request.path, old.acl.as_ref());
     Ok(stat)

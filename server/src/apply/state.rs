@@ -124,15 +124,15 @@ impl State {
             num_children,
             ..empty.clone()
         };
-        self.put("/", with_children(1))?;
-        self.put(path::ZOOKEEPER, with_children(2))?;
-        self.put(path::QUOTA, with_children(0))?;
+        self.put("/", &with_children(1))?;
+        self.put(path::ZOOKEEPER, &with_children(2))?;
+        self.put(path::QUOTA, &with_children(0))?;
         let config = Znode {
             aversion: -1,
             acl: Some(config_acl),
             ..empty
         };
-        self.put(path::CONFIG, config)?;
+        self.put(path::CONFIG, &config)?;
         Ok(())
     }
 
@@ -188,17 +188,17 @@ impl State {
     }
 
     /// Puts a znode, with the indexes, counters and digest that follow from it.
-    pub(super) fn put(&mut self, path: &str, znode: Znode) -> Result<(), StoreError> {
+    pub(super) fn put(&mut self, path: &str, znode: &Znode) -> Result<(), StoreError> {
         let old = self.tree.get(path)?;
         self.put_over(path, old.as_ref(), znode);
         Ok(())
     }
 
     /// The same for who has looked up already what is there.
-    pub(super) fn put_over(&mut self, path: &str, old: Option<&Arc<Znode>>, znode: Znode) {
+    pub(super) fn put_over(&mut self, path: &str, old: Option<&Arc<Znode>>, znode: &Znode) {
         self.remember(path, old);
         let old = old.map(AsRef::as_ref);
-        self.replace(path, old, Some(Arc::new(znode)));
+        self.replace(path, old, Some(znode));
     }
 
     /// Removes a znode that exists, likewise.
@@ -213,18 +213,18 @@ impl State {
         }
     }
 
-    fn replace(&mut self, path: &str, old: Option<&Znode>, new: Option<Arc<Znode>>) {
+    fn replace(&mut self, path: &str, old: Option<&Znode>, new: Option<&Znode>) {
         if let Some(old) = old {
             self.meta.digest = self.meta.digest.wrapping_sub(digest::of(path, old));
             self.meta.data_size -= (path.len() + old.data_len()) as u64;
             self.meta.znode_count -= 1;
         }
-        if let Some(new) = &new {
+        if let Some(new) = new {
             self.meta.digest = self.meta.digest.wrapping_add(digest::of(path, new));
             self.meta.data_size += (path.len() + new.data_len()) as u64;
             self.meta.znode_count += 1;
         }
-        let (was, is) = (old.map(|old| old.owner), new.as_ref().map(|new| new.owner));
+        let (was, is) = (old.map(|old| old.owner), new.map(|new| new.owner));
         if was != is {
             self.index(path, was, false);
             self.index(path, is, true);
@@ -304,7 +304,7 @@ impl State {
             .rev()
         {
             let now = self.tree.get(&path)?;
-            self.replace(&path, now.as_deref(), old);
+            self.replace(&path, now.as_deref(), old.as_deref());
         }
         self.changes.clear();
         Ok(())

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{ChildList, Epoch, Key, Lookup, StoreError, Tree, Value, Znode};
+use super::{ChildList, Epoch, Key, Lookup, Packed, StoreError, Tree, Value, Znode};
 
 /// Changes that the store lacks: key → does the znode exist.
-type Overlay<'a> = BTreeMap<&'a Key, Option<&'a Arc<Znode>>>;
+type Overlay<'a> = BTreeMap<&'a Key, Option<&'a Packed>>;
 
 /// Names loaded from the store outside the lock, to be completed under it with [`Tree::complete_children`].
 #[derive(Debug)]
@@ -118,9 +118,9 @@ impl Tree {
                     key: String::from_utf8_lossy(key.as_bytes()).into_owned(),
                 });
             }
-            for (key, znode) in overlay {
-                if let (Some(path), Some(znode)) = (key.path(), znode) {
-                    each(&path, znode);
+            for (key, packed) in overlay {
+                if let (Some(path), Some(packed)) = (key.path(), packed) {
+                    each(&path, &packed.znode());
                 }
             }
         }
@@ -177,9 +177,9 @@ impl Tree {
     }
 }
 
-fn znode_in(value: &Value) -> Option<&Arc<Znode>> {
+fn znode_in(value: &Value) -> Option<&Packed> {
     match value {
-        Value::Znode(znode) => Some(znode),
+        Value::Znode(packed) => Some(packed),
         Value::Removed => None,
         Value::Record(_) => unreachable!("a znode's key never holds a record"),
     }

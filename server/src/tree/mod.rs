@@ -8,6 +8,8 @@
 mod child_list;
 mod children;
 mod key;
+mod packed;
+mod resident;
 mod store;
 mod write_behind;
 mod znode;
@@ -21,10 +23,12 @@ use quick_cache::sync::Cache;
 pub use child_list::ChildList;
 pub use children::StoredNames;
 pub use key::Key;
+pub use packed::Packed;
 pub use store::{Cached, Store, StoreError, StoreOptions};
 pub use write_behind::{Frozen, Value};
 pub use znode::{Owner, Znode};
 
+use resident::Resident;
 use write_behind::WriteBehind;
 
 /// What memory alone can say about a znode.
@@ -52,24 +56,17 @@ pub struct Epoch(u64);
 /// * a key that differs from the store is in the write-behind buffer or in the frozen one.
 pub struct Tree {
     store: Arc<Store>,
-    znodes: Cache<Box<str>, Arc<Znode>, ZnodeWeight>,
+    znodes: Resident,
     lists: Cache<Box<str>, Arc<ChildList>, ListWeight>,
     buffer: WriteBehind,
     frozen: Option<Arc<Frozen>>,
     epoch: u64,
 }
 
-/// Bytes that the cache's own structures take for one entry, measured with 1 M entries.
+/// Child lists that the cache has room for before it first grows.
+const LISTS_ESTIMATE: usize = 256;
+/// Bytes that the cache of child lists takes for one entry beside them, nearly.
 const CACHE_ENTRY_OVERHEAD: u64 = 90;
-
-#[derive(Clone)]
-struct ZnodeWeight;
-
-impl Weighter<Box<str>, Arc<Znode>> for ZnodeWeight {
-    fn weight(&self, path: &Box<str>, znode: &Arc<Znode>) -> u64 {
-        path.len() as u64 + znode.memory() as u64 + CACHE_ENTRY_OVERHEAD
-    }
-}
 
 #[derive(Clone)]
 struct ListWeight;
@@ -95,16 +92,10 @@ impl Tree {
                 block_cache_bytes: blocks,
             },
         )?;
-        // The estimate only sizes the first allocation: a znode of a service registry takes about 256 bytes.
-        let estimate = |bytes: u64| {
-            usize::try_from(bytes / 256)
-                .unwrap_or(usize::MAX)
-                .min(1 << 16)
-        };
         Ok(Self {
             store: Arc::new(store),
-            znodes: Cache::with_weighter(estimate(znodes), znodes, ZnodeWeight),
-            lists: Cache::with_weighter(estimate(lists), lists, ListWeight),
+            znodes: Resident::new(znodes),
+            lists: Cache::with_weighter(LISTS_ESTIMATE, lists, ListWeight),
             buffer: WriteBehind::default(),
             frozen: None,
             epoch: 0,
@@ -124,7 +115,7 @@ impl Tree {
             return Lookup::Found(znode);
         }
         match self.buffered(&Key::znode(path)) {
-            Some(Value::Znode(znode)) => Lookup::Found(Arc::clone(znode)),
+            Some(Value::Znode(packed)) => Lookup::Found(packed.znode()),
             Some(Value::Removed) => Lookup::Absent,
             Some(Value::Record(_)) => unreachable!("a znode's key never holds a record"),
             None => Lookup::Unknown(Epoch(self.epoch)),
@@ -138,7 +129,7 @@ impl Tree {
             return false;
         }
         if let Some(znode) = loaded {
-            self.znodes.insert(path.into(), Arc::clone(znode));
+            self.znodes.insert(Packed::new(path, znode));
         }
         true
     }
@@ -160,9 +151,10 @@ impl Tree {
     }
 
     /// Puts a znode.
-    pub fn put(&mut self, path: &str, znode: Arc<Znode>) {
-        self.znodes.insert(path.into(), Arc::clone(&znode));
-        self.buffer.insert(Key::znode(path), Value::Znode(znode));
+    pub fn put(&mut self, path: &str, znode: &Znode) {
+        let packed = Packed::new(path, znode);
+        self.znodes.insert(packed.clone());
+        self.buffer.insert(Key::znode(path), Value::Znode(packed));
     }
 
     /// Removes the znode at `path`, which must have no children.

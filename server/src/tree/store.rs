@@ -87,7 +87,7 @@ pub struct Store {
 }
 
 /// Bytes of one memtable; RocksDB keeps at most two.
-const MEMTABLE_BYTES: usize = 32 << 20;
+const MEMTABLE_BYTES: usize = 16 << 20;
 
 impl Store {
     /// Opens the store in `dir`, or makes one.
@@ -214,14 +214,9 @@ impl Store {
     /// [`StoreError`] when the store cannot be written.
     pub fn write(&self, frozen: &Frozen) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
-        let mut bytes = Vec::with_capacity(512);
         for (key, value) in frozen.iter() {
             match value {
-                Value::Znode(znode) => {
-                    bytes.clear();
-                    znode.encode(&mut bytes);
-                    batch.put(key.as_bytes(), &bytes);
-                }
+                Value::Znode(packed) => batch.put(key.as_bytes(), packed.stored()),
                 Value::Record(record) => batch.put(key.as_bytes(), record),
                 Value::Removed => batch.delete(key.as_bytes()),
             }

@@ -67,7 +67,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Put(path, version) => {
-                    tree.put(&path, znode(version));
+                    tree.put(&path, &znode(version));
                     tree.children_changed(treekeeper_protocol::path::parent(&path).expect("has one"));
                     model.insert(path, version);
                 }
@@ -107,7 +107,7 @@ proptest! {
 fn a_load_from_before_a_flush_is_refused() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut tree = Tree::open(dir.path(), 0).expect("opens");
-    tree.put("/a", znode(1));
+    tree.put("/a", &znode(1));
     flush(&mut tree);
     tree.znodes.clear();
     let Lookup::Unknown(epoch) = tree.lookup("/a") else {
@@ -115,7 +115,7 @@ fn a_load_from_before_a_flush_is_refused() {
     };
     let loaded = tree.store().znode("/a").expect("reads");
     let names = StoredNames::load(tree.store(), "/a").expect("lists");
-    tree.put("/a", znode(2));
+    tree.put("/a", &znode(2));
     assert!(
         !tree.admit("/a", loaded.as_ref(), epoch),
         "a newer one is buffered"

@@ -6,15 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::Arc;
 
-use super::{Key, Znode};
+use super::{Key, Packed};
 
 /// What a key will hold in the store.
 #[derive(Debug, Clone)]
 pub enum Value {
     /// A znode.
-    Znode(Arc<Znode>),
+    Znode(Packed),
     /// A record beside the znodes.
     Record(Box<[u8]>),
     /// Nothing: the key is deleted.
@@ -24,7 +23,7 @@ pub enum Value {
 impl Value {
     fn memory(&self) -> usize {
         match self {
-            Self::Znode(znode) => znode.memory(),
+            Self::Znode(packed) => packed.memory(),
             Self::Record(record) => record.len(),
             Self::Removed => 0,
         }

@@ -140,35 +140,33 @@ impl Znode {
         self.data.as_ref().map_or(0, Bytes::len)
     }
 
-    /// Bytes of memory that it takes, nearly: the struct, its reference counts, its data and a buffer's header, its
-    /// ACL.
-    #[must_use]
-    pub fn memory(&self) -> usize {
-        let data = match self.data_len() {
-            0 => 0,
-            length => length + 16,
-        };
-        let entry = |entry: &Acl| size_of::<Acl>() + entry.scheme.len() + entry.id.len();
-        let acl: usize = self.acl.iter().flat_map(|acl| acl.iter()).map(entry).sum();
-        size_of::<Self>() + 16 + data + acl
-    }
-
     /// Appends the stored form.
     ///
-    /// Layout: varints (zigzag) of czxid, mzxid − czxid, pzxid − czxid, ctime, mtime − ctime, version,
-    /// child creations, aversion, owner, children; the ACL (varint count, 0 for the open one; per entry perms,
-    /// scheme, id); one byte 0 for no data or 1 and the data to the end.
+    /// Layout: varints (zigzag) of czxid and ctime; a byte that says which of the following are not 0, lowest bit
+    /// first, and those as varints: mzxid − czxid, pzxid − czxid, mtime − ctime, version, child creations, aversion,
+    /// owner, children; the ACL (varint count plus 1, 0 for the open one; per entry perms, scheme, id); one byte 0 for
+    /// no data or 1 and the data to the end.
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, self.czxid);
-        put_varint(out, self.mzxid.wrapping_sub(self.czxid));
-        put_varint(out, self.pzxid.wrapping_sub(self.czxid));
         put_varint(out, self.ctime);
-        put_varint(out, self.mtime.wrapping_sub(self.ctime));
-        put_varint(out, self.version.into());
-        put_varint(out, self.child_creations.into());
-        put_varint(out, self.aversion.into());
-        put_varint(out, self.owner.to_raw());
-        put_varint(out, self.num_children.into());
+        let mostly_zero = [
+            self.mzxid.wrapping_sub(self.czxid),
+            self.pzxid.wrapping_sub(self.czxid),
+            self.mtime.wrapping_sub(self.ctime),
+            self.version.into(),
+            self.child_creations.into(),
+            self.aversion.into(),
+            self.owner.to_raw(),
+            self.num_children.into(),
+        ];
+        let present = out.len();
+        out.push(0);
+        for (bit, value) in mostly_zero.into_iter().enumerate() {
+            if value != 0 {
+                out[present] |= 1 << bit;
+                put_varint(out, value);
+            }
+        }
         match &self.acl {
             None => put_varint(out, 0),
             Some(acl) => {
@@ -191,18 +189,34 @@ impl Znode {
 
     /// Reads the stored form. None when the bytes are not one.
     #[must_use]
-    pub fn decode(mut bytes: &[u8]) -> Option<Self> {
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode_with(bytes, Bytes::copy_from_slice)
+    }
+
+    /// The same; `take` makes what keeps the data, which stand at the end.
+    pub(super) fn decode_with(mut bytes: &[u8], take: impl FnOnce(&[u8]) -> Bytes) -> Option<Self> {
         let input = &mut bytes;
         let czxid = take_varint(input)?;
-        let mzxid = czxid.wrapping_add(take_varint(input)?);
-        let pzxid = czxid.wrapping_add(take_varint(input)?);
         let ctime = take_varint(input)?;
-        let mtime = ctime.wrapping_add(take_varint(input)?);
-        let version = take_i32(input)?;
-        let child_creations = take_i32(input)?;
-        let aversion = take_i32(input)?;
-        let owner = Owner::from_raw(take_varint(input)?);
-        let num_children = take_i32(input)?;
+        let (&present, rest) = input.split_first()?;
+        *input = rest;
+        let mut mostly_zero = [0; 8];
+        for (bit, value) in mostly_zero.iter_mut().enumerate() {
+            if present & 1 << bit != 0 {
+                *value = take_varint(input)?;
+            }
+        }
+        let [
+            mzxid,
+            pzxid,
+            mtime,
+            version,
+            child_creations,
+            aversion,
+            owner,
+            num_children,
+        ] = mostly_zero;
+        let int = |value: i64| i32::try_from(value).ok();
         let acl = match usize::try_from(take_varint(input)?).ok()? {
             0 => None,
             count => {
@@ -218,20 +232,20 @@ impl Znode {
         };
         let data = match input.split_first()? {
             (0, []) => None,
-            (1, data) => Some(Bytes::copy_from_slice(data)),
+            (1, data) => Some(take(data)),
             _ => return None,
         };
         Some(Self {
             czxid,
-            mzxid,
-            pzxid,
+            mzxid: czxid.wrapping_add(mzxid),
+            pzxid: czxid.wrapping_add(pzxid),
             ctime,
-            mtime,
-            version,
-            child_creations,
-            aversion,
-            owner,
-            num_children,
+            mtime: ctime.wrapping_add(mtime),
+            version: int(version)?,
+            child_creations: int(child_creations)?,
+            aversion: int(aversion)?,
+            owner: Owner::from_raw(owner),
+            num_children: int(num_children)?,
             data,
             acl,
         })

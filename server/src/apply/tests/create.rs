@@ -283,7 +283,7 @@ fn the_suffix_wraps_and_counts_on() {
         child_creations: i32::MAX,
         ..fixture.znode("/a")
     };
-    fixture.state.put("/a", parent).unwrap();
+    fixture.state.put("/a", &parent).unwrap();
     assert_eq!(fixture.created(sequential("/a/s")), "/a/s2147483647");
     assert_eq!(fixture.created(sequential("/a/s")), "/a/s-2147483648");
     assert_eq!(fixture.created(sequential("/a/s")), "/a/s-2147483647");

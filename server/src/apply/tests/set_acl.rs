@@ -91,7 +91,7 @@ fn the_version_skips_minus_one() {
         aversion: -2,
         ..fixture.znode("/a")
     };
-    fixture.state.put("/a", znode).unwrap();
+    fixture.state.put("/a", &znode).unwrap();
     fixture.done(set_acl("/a", Acl::world_anyone_all(), -2));
     assert_eq!(fixture.stat("/a").aversion, 0);
 }

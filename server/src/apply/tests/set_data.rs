@@ -63,7 +63,7 @@ fn the_version_skips_minus_one_and_wraps() {
             version,
             ..fixture.znode("/a")
         };
-        fixture.state.put("/a", znode).unwrap();
+        fixture.state.put("/a", &znode).unwrap();
         fixture.done(set_data("/a", "", version));
         assert_eq!(fixture.stat("/a").version, next);
     }
