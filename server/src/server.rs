@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::FutureExt;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -17,7 +16,7 @@ use crate::admin::view::View;
 use crate::apply::{Command, OpenError, State};
 use crate::config::{Config, DataDirError, ListenAddress, MetricsProvider, check_data_dir};
 use crate::connection::{Listener, Workers, bind};
-use crate::consensus::{Consensus, Options, Refusal, StartError};
+use crate::consensus::{Consensus, Options, Refusal, StartError, TryProposeError};
 use crate::publish::{ApplyError, FlushPolicy, Flusher, Machine, Node, Origin};
 use crate::tree::StoreError;
 use crate::view::NodeView;
@@ -435,13 +434,15 @@ fn hand_over(consensus: Consensus) -> impl Fn(Bytes) + Send + Sync {
     };
     tokio::spawn(task);
     move |entry| {
-        if waiting.load(std::sync::atomic::Ordering::Acquire) == 0
-            && tokio::task::unconstrained(consensus.propose(entry.clone(), 0))
-                .now_or_never()
-                .is_some()
-        {
-            return;
-        }
+        let entry = if waiting.load(std::sync::atomic::Ordering::Acquire) == 0 {
+            match consensus.try_propose(entry, 0) {
+                Err(TryProposeError::Full(entry)) => entry,
+                // As above.
+                Ok(()) | Err(TryProposeError::Stopped(_)) => return,
+            }
+        } else {
+            entry
+        };
         waiting.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
         // The receiver lives as long as this closure.
         let _ = sender.send(entry);

@@ -13,14 +13,12 @@ use tokio::sync::{Semaphore, oneshot};
 use super::encoding::{
     decode_membership, decode_vote, encode_membership, encode_vote, log_id, position,
 };
+use super::in_flight::InFlight;
 use super::types::{Command, LogId, RaftEntry, RaftPayload, RaftVote, Types};
 use crate::log::{Durable, JOBS_MAX, Log, LogReader, Record, RecordKind};
 
 /// Appends that wait for the log's writer. Fewer than its queue holds, so handing over never blocks a thread.
 const APPENDS_MAX: usize = JOBS_MAX / 2;
-
-/// Two entries in a row of no more bytes come from a lone client, or a few: larger ones hold the writes of many.
-const ALONE_BYTES_MAX: usize = 512;
 
 /// Bytes read from the log at once for applying and replicating.
 const READ_BYTES_MAX: usize = 1024 * 1024;
@@ -30,16 +28,15 @@ const READ_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) struct LogStore {
     log: Log,
     room: Arc<Semaphore>,
-    /// Of the last append.
-    last_bytes: usize,
+    in_flight: InFlight,
 }
 
 impl LogStore {
-    pub(crate) fn new(log: Log) -> LogStore {
+    pub(crate) fn new(log: Log, in_flight: InFlight) -> LogStore {
         LogStore {
             log,
             room: Arc::new(Semaphore::new(APPENDS_MAX)),
-            last_bytes: 0,
+            in_flight,
         }
     }
 }
@@ -88,10 +85,11 @@ impl RaftLogStorage<Types> for LogStore {
         I: IntoIterator<Item = RaftEntry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let records: Vec<_> = entries.into_iter().map(record).collect();
-        let bytes: usize = records.iter().map(|record| record.payload.len()).sum();
-        let alone = bytes <= ALONE_BYTES_MAX && self.last_bytes <= ALONE_BYTES_MAX;
-        self.last_bytes = bytes;
+        let records: Vec<Record> = entries.into_iter().map(record).collect();
+        let alone = match records.as_slice() {
+            [one] => self.in_flight.is_alone(one.payload.len()),
+            _ => false,
+        };
         let room = Arc::clone(&self.room)
             .acquire_owned()
             .await
@@ -105,7 +103,7 @@ impl RaftLogStorage<Types> for LogStore {
             }
         };
         if alone {
-            // Nobody else seems to wait for this thread, and a lone client saves the two wake-ups of handing it over.
+            // Nobody else waits for this thread, and a lone client saves the two wake-ups of handing it over.
             self.log.append_here(records, Box::new(done));
         } else {
             self.log.append(records, Box::new(done));

@@ -12,6 +12,7 @@
 
 mod encoding;
 mod error;
+mod in_flight;
 mod log_store;
 mod machine;
 mod options;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use openraft::{Raft, ReadPolicy};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, TryAcquireError, watch};
 
 pub use error::{Failure, LinearizeError, StartError, Stopped, TryProposeError};
 pub use machine::{Applied, Entry, Payload, StateMachine};
@@ -39,13 +40,11 @@ pub use proposal::{OnRefused, Refusal, RefusalReason};
 pub use status::{Leadership, Role, Status};
 
 use crate::log::LogReader;
+use in_flight::InFlight;
 use machine::MachineAdapter;
 use proposal::Outcome;
 use thread::Thread;
 use types::{Command, Types};
-
-/// What a proposal costs in [`Options::in_flight_bytes_max`] beyond its payload.
-const PROPOSAL_OVERHEAD: usize = 256;
 
 /// A running member of the ensemble; a handle, cheap to clone.
 #[derive(Clone, Debug)]
@@ -57,8 +56,7 @@ struct Inner {
     node_id: u64,
     raft: Raft<Types, MachineAdapter>,
     log: LogReader,
-    in_flight: Arc<Semaphore>,
-    in_flight_bytes_max: u32,
+    in_flight: InFlight,
     on_refused: OnRefused,
     flushed: Arc<Notify>,
     leadership: watch::Receiver<Leadership>,
@@ -67,13 +65,6 @@ struct Inner {
 }
 
 impl Inner {
-    /// The command's share of what may be in flight.
-    fn cost(&self, command: &Bytes) -> u32 {
-        u32::try_from(command.len() + PROPOSAL_OVERHEAD)
-            .unwrap_or(u32::MAX)
-            .min(self.in_flight_bytes_max)
-    }
-
     async fn hand_over(
         &self,
         command: Bytes,
@@ -120,10 +111,9 @@ impl Consensus {
     /// [`Stopped`] after shutdown or a failure.
     pub async fn propose(&self, command: Bytes, token: u64) -> Result<(), Stopped> {
         let inner = &*self.inner;
-        let room = Arc::clone(&inner.in_flight).acquire_many_owned(inner.cost(&command));
-        inner
-            .hand_over(command, token, room.await.map_err(|_closed| Stopped)?)
-            .await
+        let room = inner.in_flight.take(&command).await;
+        let room = room.map_err(|_closed| Stopped)?;
+        inner.hand_over(command, token, room).await
     }
 
     /// [`Consensus::propose`] for callers that cannot wait: gives the command back where that would have to.
@@ -132,7 +122,7 @@ impl Consensus {
     /// [`TryProposeError`] with the command, which was not proposed.
     pub fn try_propose(&self, command: Bytes, token: u64) -> Result<(), TryProposeError> {
         let inner = &*self.inner;
-        let room = match Arc::clone(&inner.in_flight).try_acquire_many_owned(inner.cost(&command)) {
+        let room = match inner.in_flight.try_take(&command) {
             Ok(room) => room,
             Err(TryAcquireError::NoPermits) => return Err(TryProposeError::Full(command)),
             Err(TryAcquireError::Closed) => return Err(TryProposeError::Stopped(Stopped)),

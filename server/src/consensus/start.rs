@@ -12,6 +12,7 @@ use tracing::info;
 
 use super::encoding::{decode_node_id, encode_node_id};
 use super::error::{Failure, StartError};
+use super::in_flight::InFlight;
 use super::log_store::{LogStore, raft_entry};
 use super::machine::{self, MachineAdapter, StateMachine};
 use super::options::Options;
@@ -48,6 +49,7 @@ pub(super) struct Started {
 /// meanwhile.
 pub(super) async fn start(
     options: &Options,
+    in_flight: InFlight,
     machine: Box<dyn StateMachine>,
 ) -> Result<Started, StartError> {
     let config = Arc::new(config(options)?);
@@ -62,7 +64,8 @@ pub(super) async fn start(
     let machine = MachineAdapter::new(machine);
     // openraft's errors say that storage failed; the log's own says which file and why.
     let why = |error: StartError| failure.borrow().clone().map_or(error, StartError::Failed);
-    let raft = Raft::new(node_id, config, NoPeers, LogStore::new(log), machine).await;
+    let store = LogStore::new(log, in_flight);
+    let raft = Raft::new(node_id, config, NoPeers, store, machine).await;
     let raft = raft.map_err(|fatal| why(fatal.into()))?;
     lead(&raft, node_id, &options.address).await.map_err(&why)?;
     // An ensemble of one has no heartbeats to send and no elections to watch for.

@@ -83,7 +83,6 @@ pub struct Status {
 pub(super) fn status(inner: &Inner) -> Status {
     let metrics = inner.raft.metrics();
     let metrics = metrics.borrow_watched();
-    let in_flight_max = usize::try_from(inner.in_flight_bytes_max).unwrap_or(usize::MAX);
     Status {
         node_id: inner.node_id,
         leadership: Leadership {
@@ -95,7 +94,7 @@ pub(super) fn status(inner: &Inner) -> Status {
         committed_index: metrics.local_committed.map(|committed| committed.index),
         applied_index: metrics.last_applied.map(|applied| applied.index),
         purged_index: inner.log.purged().map(|purged| purged.index),
-        in_flight_bytes: in_flight_max.saturating_sub(inner.in_flight.available_permits()),
+        in_flight_bytes: inner.in_flight.bytes(),
         log: inner.log.stats(),
         voters: metrics.membership_config.voter_ids().collect(),
     }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use openraft::Raft;
 use parking_lot::Mutex;
 use tokio::runtime::Builder;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::error::{Failure, StartError};
+use super::in_flight::InFlight;
 use super::machine::{MachineAdapter, StateMachine};
 use super::options::Options;
 use super::start::{self, Started};
@@ -49,9 +50,10 @@ pub(super) async fn start(
     let (sender, started) = oneshot::channel();
     let (stop, stopped) = oneshot::channel();
     let (end, ended) = watch::channel(());
-    let thread_options = options.clone();
+    let in_flight = InFlight::new(options.in_flight_bytes_max);
+    let (thread_options, thread_in_flight) = (options.clone(), in_flight.clone());
     let work = move || {
-        let started = runtime.block_on(start::start(&thread_options, machine));
+        let started = runtime.block_on(start::start(&thread_options, thread_in_flight, machine));
         let raft = started.as_ref().ok().map(|started| started.raft.clone());
         match raft {
             Some(raft) => {
@@ -85,10 +87,7 @@ pub(super) async fn start(
         node_id,
         raft,
         log,
-        in_flight: Arc::new(Semaphore::new(
-            usize::try_from(options.in_flight_bytes_max).unwrap_or(usize::MAX),
-        )),
-        in_flight_bytes_max: options.in_flight_bytes_max,
+        in_flight,
         on_refused: options.on_refused,
         flushed,
         leadership,

@@ -27,6 +27,10 @@ impl Liveness {
     }
 }
 
+/// A tick is late when it comes later than this part of a tick: timers are never exact, and a shift for each of their
+/// milliseconds would let sessions live longer and longer.
+const LATE_TICK_DIVISOR: i64 = 10;
+
 /// The sessions of the ensemble and their deadlines, as the leader keeps them.
 #[derive(Debug)]
 pub struct Expiry {
@@ -85,7 +89,7 @@ impl Expiry {
             .last_tick_ms
             .map_or(0, |last| now_ms - last - self.tick_ms);
         self.last_tick_ms = Some(now_ms);
-        if late > self.tick_ms / 10 {
+        if late > self.tick_ms / LATE_TICK_DIVISOR {
             for entry in self.sessions.values() {
                 let heard = entry.liveness.last_heard_ms.load(Ordering::Relaxed);
                 entry.liveness.touch((heard + late).min(now_ms));

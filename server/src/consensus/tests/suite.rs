@@ -16,6 +16,7 @@ use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::{OptionalSend, StorageError};
 
 use super::super::encoding::{decode_stored_membership, log_id};
+use super::super::in_flight::InFlight;
 use super::super::log_store::{LogStore, StoreReader};
 use super::super::machine::{self, FlushedTree, Payload};
 use super::super::types::{LogId, RaftEntry, RaftVote, StoredMembership, Types};
@@ -187,7 +188,7 @@ impl StoreBuilder<Types, AnyStart, PositionOnly> for Stores {
         let disk = Arc::new(SimulatedDisk::new());
         let log = Log::open(disk, Path::new("/log"), self.options, Box::new(|_| {})).unwrap();
         let store = AnyStart {
-            store: LogStore::new(log),
+            store: LogStore::new(log, InFlight::new(1 << 20)),
             begun_after: None,
         };
         Ok(((), store, PositionOnly::default()))
