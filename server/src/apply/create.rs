@@ -63,19 +63,17 @@ pub(super) fn create(
     let (stat, acl) = (znode.stat(), znode.acl.clone());
     state.put_over(&path, None, &znode);
     let parent_path = path::parent(&path).expect("the root exists, so it was not created");
-    let parent_acl = parent.acl.clone();
-    let old_parent = parent;
-    let mut parent = old_parent.as_ref().clone();
-    parent.child_creations = parent.child_creations.wrapping_add(1);
-    parent.num_children += 1;
-    parent.pzxid = cx.zxid;
-    state.put_over(parent_path, Some(&old_parent), &parent);
+    let mut new_parent = parent.as_ref().clone();
+    new_parent.child_creations = new_parent.child_creations.wrapping_add(1);
+    new_parent.num_children += 1;
+    new_parent.pzxid = cx.zxid;
+    state.put_over(parent_path, Some(&parent), &new_parent);
     quota::count(state, &path, quota::Delta::created(bytes))?;
     state.changed(EventType::NodeCreated, &path, acl.as_ref());
     state.changed(
         EventType::NodeChildrenChanged,
         parent_path,
-        parent_acl.as_ref(),
+        parent.acl.as_ref(),
     );
     Ok(Created { path, stat })
 }

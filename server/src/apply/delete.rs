@@ -44,17 +44,16 @@ pub(super) fn remove(
     let parent = state
         .znode(parent_path)?
         .expect("every znode but the root has a parent");
-    let parent_acl = parent.acl.clone();
-    let mut parent = parent.as_ref().clone();
-    parent.num_children -= 1;
-    parent.pzxid = zxid;
-    state.put(parent_path, &parent)?;
+    let mut new_parent = parent.as_ref().clone();
+    new_parent.num_children -= 1;
+    new_parent.pzxid = zxid;
+    state.put_over(parent_path, Some(&parent), &new_parent);
     quota::count(state, path, quota::Delta::deleted(znode.data_len()))?;
     state.changed(EventType::NodeDeleted, path, znode.acl.as_ref());
     state.changed(
         EventType::NodeChildrenChanged,
         parent_path,
-        parent_acl.as_ref(),
+        parent.acl.as_ref(),
     );
     Ok(())
 }

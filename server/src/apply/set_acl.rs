@@ -26,6 +26,6 @@ pub(super) fn set_acl(
         ..old.as_ref().clone()
     };
     let stat = new.stat();
-    state.put(&request.path, &new)?;
+    state.put_over(&request.path, Some(&old), &new);
     Ok(stat)
 }

@@ -47,7 +47,7 @@ impl InFlight {
 
     /// Is nothing in flight but one command of so many bytes, or less?
     pub(super) fn is_alone(&self, bytes: usize) -> bool {
-        self.bytes() <= bytes + PROPOSAL_OVERHEAD
+        self.bytes() <= usize::try_from(self.cost(bytes)).unwrap_or(usize::MAX)
     }
 
     /// Refuses everybody from now on.

@@ -219,9 +219,9 @@ impl Inner {
     fn take(&mut self) -> Option<(BatchWriter, Vec<Origin>)> {
         let full = self.sealed.pop_front();
         full.or_else(|| {
-            let enough = match self.in_flight.make_contiguous() {
-                [] => 1,
-                [(_, first)] => first.len() / SECOND_ENTRY_DIVISOR,
+            let enough = match (self.in_flight.len(), self.in_flight.front()) {
+                (1, Some((_, first))) => first.len() / SECOND_ENTRY_DIVISOR,
+                (0, _) => 1,
                 _ => BATCH_COMMANDS_MAX,
             };
             (self.open.0.len() >= enough.max(1)).then(|| std::mem::take(&mut self.open))
