@@ -16,7 +16,8 @@ use super::error::LogError;
 use super::prepare::Prepared;
 use super::record::Position;
 use super::segment::{
-    self, ActiveHeader, FORMAT_VERSION, HEADER_LEN, HeaderError, Scan, SegmentHeader, next_index,
+    self, ActiveHeader, FORMAT_VERSION, HEADER_BLOCK_LEN, HEADER_LEN, HeaderError, MARK_LEN, Mark,
+    Scan, SegmentHeader, next_index,
 };
 use super::segments::Segment;
 
@@ -65,8 +66,10 @@ pub(crate) fn open(disk: &dyn Disk, dir: &Path) -> Result<Chain, LogError> {
                 active.insert(generation, (file, len, header));
             }
             None => {
+                let path = segment_path(dir, generation);
+                forget_stale_mark(&*file, &path, generation)?;
                 prepared = Some(Prepared {
-                    path: segment_path(dir, generation),
+                    path,
                     generation,
                     file,
                     len,
@@ -135,6 +138,24 @@ pub(crate) fn open(disk: &dyn Disk, dir: &Path) -> Result<Chain, LogError> {
     })
 }
 
+/// Makes a prepared file's first mark unreadable, where there is one.
+///
+/// A segment is begun with one write of its header and its first mark. Of a write that was never synced a power cut may
+/// leave the mark and not the header: the file is a prepared one still. Begun again after another entry, and cut again
+/// the other way round, it would hold a header and a mark that do not belong together.
+fn forget_stale_mark(file: &dyn LogFile, path: &Path, generation: u64) -> Result<(), LogError> {
+    let at = HEADER_BLOCK_LEN as u64;
+    let mut bytes = [0; MARK_LEN];
+    if file.read_exact_at(&mut bytes, at).is_err()
+        || Mark::decode(&bytes, 0, at, generation).is_none()
+    {
+        return Ok(());
+    }
+    file.write_all_at(&[0; MARK_LEN], at)
+        .map_err(LogError::io("write", path))?;
+    file.sync().map_err(LogError::io("sync", path))
+}
+
 type Headers = BTreeMap<u64, (Arc<dyn LogFile>, u64, SegmentHeader)>;
 
 fn read_headers(disk: &dyn Disk, dir: &Path) -> Result<Headers, LogError> {
@@ -165,7 +186,7 @@ fn read_headers(disk: &dyn Disk, dir: &Path) -> Result<Headers, LogError> {
             offset: 0,
             reason,
         };
-        if len < segment::HEADER_BLOCK_LEN as u64 {
+        if len < HEADER_BLOCK_LEN as u64 {
             return Err(damaged("the file is shorter than its header"));
         }
         file.read_exact_at(&mut sector, 0)

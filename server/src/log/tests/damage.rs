@@ -220,3 +220,47 @@ fn the_reader_takes_any_bytes() {
         let _ = segment::SegmentHeader::decode(&bytes[cut..]);
     }
 }
+
+/// A segment is begun with one write of its header and its first mark; a power cut may leave either alone.
+#[test]
+fn a_mark_that_a_power_cut_left_in_a_prepared_file_is_not_taken_for_that_of_its_next_beginning() {
+    let disk = SimulatedDisk::new();
+    let mut log = open(&disk, SMALL).unwrap();
+    append(&mut log, numbered(0..5)).unwrap();
+    log.close().unwrap();
+    let prepared = segments(&disk).pop().unwrap();
+    let before = disk.read(&prepared);
+
+    // Begun after entry 3, and cut: the mark is there, the header is not.
+    let mut log = open(&disk, SMALL).unwrap();
+    log.truncate_after(Some(numbered(3..4)[0].position));
+    log.close().unwrap();
+    let begun = disk.read(&prepared);
+    let mark = HEADER_BLOCK_LEN..HEADER_BLOCK_LEN + MARK_LEN;
+    let mut cut = before.clone();
+    cut[mark.clone()].copy_from_slice(&begun[mark.clone()]);
+    assert_ne!(cut, before);
+    for path in segments(&disk) {
+        if path > prepared {
+            disk.remove(&path).unwrap();
+        }
+    }
+    disk.overwrite(&prepared, &cut);
+
+    // Begun again after entry 2, and cut: the header is there, and of the mark what was there before.
+    let mut log = open(&disk, SMALL).unwrap();
+    let found = disk.read(&prepared)[mark.clone()].to_vec();
+    log.truncate_after(Some(numbered(2..3)[0].position));
+    log.close().unwrap();
+    let mut cut = disk.read(&prepared);
+    assert_ne!(
+        cut[..HEADER_LEN],
+        before[..HEADER_LEN],
+        "the prepared file was used"
+    );
+    // What followed was written later.
+    cut[mark.end..].fill(0);
+    cut[mark].copy_from_slice(&found);
+    disk.overwrite(&prepared, &cut);
+    assert_eq!(contents(&disk).unwrap(), numbered(0..3));
+}
