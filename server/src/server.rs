@@ -408,7 +408,7 @@ async fn lead(
     let state = node.state.read();
     let mut expiry = node.expiry.lock();
     for (id, session) in &state.sessions {
-        expiry.open(*id, session.timeout_ms, now_ms);
+        expiry.open(*id, session.generation, session.timeout_ms, now_ms);
     }
     Ok(())
 }

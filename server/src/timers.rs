@@ -15,24 +15,35 @@ pub async fn expire_sessions(node: Arc<Node>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        // Under the publish lock: a session that moves to another connection meanwhile has another generation, and
-        // stays.
-        let expired: Vec<(i64, u32)> = {
-            let state = node.state.read();
-            let due = node.expiry.lock().tick(node.clock.now_ms());
-            let open = |id: i64| Some((id, state.sessions.get(&id)?.generation));
-            due.into_iter().filter_map(open).collect()
-        };
-        for (session, generation) in expired {
+        let due = node.expiry.lock().tick(node.clock.now_ms());
+        if due.is_empty() {
+            continue;
+        }
+        for (session, generation, ephemerals) in with_ephemerals(&node, due) {
             tracing::info!(session = format_args!("{session:#x}"), "session expired");
             node.metrics.stale_sessions_expired.increment();
             let close = Command::CloseSession {
                 session,
                 generation,
             };
-            node.proposer.command(&close, Origin::Timer);
+            let work = 1 + ephemerals;
+            node.proposer.large_command(&close, Origin::Timer, work);
         }
     }
+}
+
+/// How many znodes go with each of the sessions.
+fn with_ephemerals(node: &Node, due: Vec<(i64, u32)>) -> Vec<(i64, u32, usize)> {
+    let state = node.state.read();
+    let owned = |id: i64| {
+        state
+            .sessions
+            .get(&id)
+            .map_or(0, |open| open.ephemerals.len())
+    };
+    due.into_iter()
+        .map(|(id, generation)| (id, generation, owned(id)))
+        .collect()
 }
 
 /// How often the log is asked how its disk does.

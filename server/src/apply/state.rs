@@ -104,6 +104,7 @@ impl State {
             damaged: false,
             undo: None,
         };
+        state.tree.set_len(state.meta.znode_count);
         if stored.is_some() {
             state.load_indexes()?;
         } else {
@@ -230,8 +231,8 @@ impl State {
             self.index(path, is, true);
         }
         if old.is_some() != new.is_some() {
-            if let Some(parent) = path::parent(path) {
-                self.tree.children_changed(parent);
+            if let (Some(parent), Some((_, name))) = (path::parent(path), path.rsplit_once('/')) {
+                self.tree.child_changed(parent, name, new.is_some());
             }
             if let Some(armed) = quota::armed_by(path) {
                 if new.is_some() {
@@ -245,6 +246,7 @@ impl State {
             Some(new) => self.tree.put(path, new),
             None => self.tree.remove(path),
         }
+        self.tree.set_len(self.meta.znode_count);
     }
 
     /// Enters a znode into the index of what its owner owns, or takes it out.
@@ -438,6 +440,9 @@ impl State {
             "digest and size"
         );
         assert_eq!(self.meta.znode_count, znodes.len() as u64, "znodes");
+        for path in znodes.keys() {
+            assert!(self.tree.get(path)?.is_some(), "{path} is found");
+        }
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use treekeeper_protocol::FourLetterWord;
 
 use super::Connection;
+use super::socket::ClientSocket;
 use super::task::{End, Task};
 use super::workers::Workers;
 use crate::admin::four_letter;
@@ -178,6 +179,8 @@ async fn serve(
     view: Arc<dyn View>,
     fatal: &(dyn Fn(StoreError) + Send + Sync),
 ) {
+    let socket = ClientSocket::new(socket);
+    connection.queue().direct = Some(socket.direct_writer());
     let (end, socket) = Task::new(Arc::clone(node), Arc::clone(connection), socket)
         .run()
         .await;
@@ -193,7 +196,7 @@ async fn serve(
 }
 
 async fn answer_word(
-    mut socket: TcpStream,
+    mut socket: ClientSocket,
     word: FourLetterWord,
     rest: Bytes,
     view: Arc<dyn View>,

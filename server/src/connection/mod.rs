@@ -17,6 +17,7 @@ mod read;
 mod read_path;
 mod registry;
 mod set_watches;
+mod socket;
 mod statistics;
 mod task;
 mod workers;

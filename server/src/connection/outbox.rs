@@ -49,6 +49,23 @@ impl Outbox {
         sending.parts.append(&mut self.parts);
     }
 
+    /// Takes everything if it is in one piece and not empty.
+    pub(super) fn take_small(&mut self) -> Option<Bytes> {
+        if !self.parts.is_empty() || self.tail.is_empty() {
+            return None;
+        }
+        self.bytes = 0;
+        Some(self.tail.split().freeze())
+    }
+
+    /// Puts back what was taken and not sent.
+    pub(super) fn put_back(&mut self, rest: Bytes) {
+        if !rest.is_empty() {
+            self.bytes += rest.len();
+            self.parts.push_front(rest);
+        }
+    }
+
     fn close_tail(&mut self) {
         if !self.tail.is_empty() {
             self.parts.push_back(self.tail.split().freeze());

@@ -12,6 +12,7 @@ use treekeeper_protocol::{ErrorCode, OpCode, ReplyHeader, Request};
 
 use super::large::Share;
 use super::outbox::{Outbox, Sending};
+use super::socket::DirectWriter;
 use super::{EVENT_BYTES_MAX, Statistics};
 use crate::admin::metrics::TrafficCounts;
 
@@ -79,6 +80,24 @@ pub(super) struct Queue {
     pub(super) traffic: TrafficCounts,
     /// Nothing more is answered: what is in the outbox is the last of it.
     pub(super) closing: bool,
+    /// Writes for who is not the connection's task.
+    pub(super) direct: Option<DirectWriter>,
+    /// Who writes to the socket.
+    writing: Writing,
+}
+
+/// Who writes to the socket. Its task may whenever nobody else does.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// The task alone: it runs, or has something in hand that comes first.
+    #[default]
+    Task,
+    /// Nobody: the task waits for requests and replies, and for nothing else.
+    Nobody,
+    /// Somebody else than the task.
+    Other,
+    /// Likewise, and the task ran meanwhile: it has to be woken.
+    OtherBeforeTask,
 }
 
 impl Queue {
@@ -86,10 +105,52 @@ impl Queue {
         self.slots.len()
     }
 
-    /// Moves what is finished on its way to the socket.
+    /// Moves what is finished on its way to the socket, for the task to write. While somebody else writes there is
+    /// nothing to move; that one wakes the task then.
     pub(super) fn take_finished(&mut self, sending: &mut Sending) {
-        self.outbox.take(sending);
+        match self.writing {
+            Writing::Task | Writing::Nobody => {
+                self.writing = Writing::Task;
+                self.outbox.take(sending);
+                self.event_bytes = 0;
+            }
+            Writing::Other | Writing::OtherBeforeTask => self.writing = Writing::OtherBeforeTask,
+        }
+    }
+
+    /// The task waits for requests and replies, and has nothing in hand.
+    pub(super) fn task_rests(&mut self) {
+        if self.writing == Writing::Task && self.is_quiet() {
+            self.writing = Writing::Nobody;
+        }
+    }
+
+    /// Takes what is finished, for somebody else than the task to write, who then calls [`Self::written`]. None when
+    /// the task is needed for it.
+    pub(super) fn take_to_write(&mut self) -> Option<(DirectWriter, Bytes)> {
+        if self.writing != Writing::Nobody || !self.slots.is_empty() || self.closing {
+            return None;
+        }
+        let writer = self.direct.clone()?;
+        let bytes = self.outbox.take_small()?;
         self.event_bytes = 0;
+        self.writing = Writing::Other;
+        Some((writer, bytes))
+    }
+
+    /// What was taken to write is written but for `rest`. True when the task is needed now.
+    pub(super) fn written(&mut self, rest: Bytes) -> bool {
+        self.outbox.put_back(rest);
+        let needed = self.writing == Writing::OtherBeforeTask || !self.is_quiet();
+        self.writing = match needed {
+            true => Writing::Task,
+            false => Writing::Nobody,
+        };
+        needed
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.outbox.len() == 0 && !self.closing
     }
 
     /// A request has come, `bytes` long without its length.
@@ -188,7 +249,7 @@ impl Queue {
                     } = *finished;
                     let body = std::mem::take(&mut finished.body);
                     self.pop();
-                    self.reply_with(&asked, zxid, err, |_| {}, &body, &[]);
+                    self.reply_with(&asked, zxid, err, |_| {}, &[body], &[]);
                     self.closing |= close;
                 }
                 _ => return,
@@ -223,7 +284,7 @@ impl Queue {
         err: i32,
         body: impl FnOnce(&mut BytesMut),
     ) -> Duration {
-        self.reply_with(asked, zxid, err, body, &Bytes::new(), &[])
+        self.reply_with(asked, zxid, err, body, &[], &[])
     }
 
     /// The same with bytes that others may share, and some behind them.
@@ -233,7 +294,7 @@ impl Queue {
         zxid: i64,
         err: i32,
         body: impl FnOnce(&mut BytesMut),
-        shared: &Bytes,
+        shared: &[Bytes],
         after: &[u8],
     ) -> Duration {
         let Self {
@@ -252,10 +313,11 @@ impl Queue {
             }
             .encode(out);
             body(out);
-            end_frame_with(out, start, shared.len() + after.len());
+            let shared: usize = shared.iter().map(Bytes::len).sum();
+            end_frame_with(out, start, shared + after.len());
         });
-        if !shared.is_empty() {
-            outbox.share(shared);
+        for bytes in shared {
+            outbox.share(bytes);
         }
         if !after.is_empty() {
             outbox.frame(|out| out.extend_from_slice(after));
@@ -494,7 +556,14 @@ mod tests {
                 let shared = Bytes::from(vec![7; length]);
                 queue.push(asked(1), Slot::Ready(Request::Ping));
                 let (asked, _) = queue.next_ready().unwrap();
-                queue.reply_with(&asked, 1, 0, |out| out.put_u8(6), &shared, after);
+                queue.reply_with(
+                    &asked,
+                    1,
+                    0,
+                    |out| out.put_u8(6),
+                    std::slice::from_ref(&shared),
+                    after,
+                );
                 queue.reply(&asked, 1, 0, |_| {});
                 queue.pop_running();
                 let frames = take(&mut queue);

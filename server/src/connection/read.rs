@@ -120,15 +120,17 @@ impl Reader<'_> {
                 Some(data) if data.len() >= SHARED_BYTES_MIN => {
                     let length = i32::try_from(data.len()).expect("data fit into a frame");
                     let length = |out: &mut BytesMut| out.put_i32(length);
+                    let data = std::slice::from_ref(data);
                     queue.reply_with(asked, zxid, 0, length, data, &stat_bytes(znode))
                 }
                 _ => queue.reply(asked, zxid, 0, |out| put_data(out, znode)),
             },
             Ok(Body::Children(list, stat)) => {
-                let none = Bytes::from_static(&[0; 4]);
-                let list = list.as_deref().map_or(&none, ChildList::encoded);
+                let count = list.as_deref().map_or(0, ChildList::wire_count);
+                let count = |out: &mut BytesMut| out.put_i32(count);
+                let names = list.as_deref().map_or(&[][..], ChildList::chunks);
                 let stat = stat.as_deref().map(stat_bytes).unwrap_or_default();
-                queue.reply_with(asked, zxid, 0, |_| {}, list, &stat)
+                queue.reply_with(asked, zxid, 0, count, names, &stat)
             }
             Err(code) => queue.reply(asked, zxid, code.as_i32(), |_| {}),
         };

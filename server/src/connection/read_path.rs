@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::apply::State;
 use crate::publish::Node;
-use crate::tree::{Cached, ChildList, Epoch, Lookup, Store, StoreError, StoredNames, Znode};
+use crate::tree::{Cached, ChildList, Epoch, Lookup, Store, StoreError, StoredChildren, Znode};
 
 /// Rounds after which a read no longer lets the lock go.
 const ROUNDS_MAX: u32 = 8;
@@ -17,7 +17,7 @@ const ROUNDS_MAX: u32 = 8;
 #[derive(Default)]
 pub(super) struct Loaded {
     znodes: HashMap<String, (Epoch, Option<Arc<Znode>>)>,
-    names: HashMap<String, (Epoch, StoredNames)>,
+    names: HashMap<String, (Epoch, StoredChildren)>,
     counts: HashMap<String, (Epoch, usize)>,
     missing: Vec<Missing>,
     under_lock: bool,
@@ -134,7 +134,7 @@ impl Loaded {
                     self.counts.insert(path, (epoch, count));
                 }
                 Missing::Names(path) => {
-                    let names = blocking(store, || StoredNames::load(store, &path))?;
+                    let names = blocking(store, || StoredChildren::load(store, &path))?;
                     self.names.insert(path, (epoch, names));
                 }
             }

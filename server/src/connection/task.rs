@@ -99,6 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         self.connection.waker().register(cx.waker());
         loop {
             let mut progress = false;
+            let mut reading = false;
             if let Some(greeting) = &mut self.greeting
                 && greeting.as_mut().poll(cx).is_ready()
             {
@@ -116,7 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                         self.heard();
                     }
                     Poll::Ready(Err(_)) => return Poll::Ready(End::Closed),
-                    Poll::Pending => {}
+                    Poll::Pending => reading = true,
                 }
             }
             if self.phase != Phase::Serving {
@@ -144,9 +145,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             // Whoever held back goes on: nothing else would wake it.
             progress |= paused && !self.is_paused();
             if !progress {
+                if reading && written.is_ready() && self.has_nothing_in_hand() {
+                    self.connection.queue().task_rests();
+                }
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Does it wait for requests and replies, and for nothing else?
+    fn has_nothing_in_hand(&self) -> bool {
+        self.phase == Phase::Serving && self.received.is_empty() && self.syncing.is_none()
     }
 
     /// Is there room for more requests? A client that does not read its replies is read no further itself.

@@ -7,6 +7,7 @@ use treekeeper_protocol::EventType;
 
 use super::flusher::FlushSignal;
 use super::{Node, Origin};
+use crate::admin::metrics::Metrics;
 use crate::apply::{Batch, Command, Meta, Outcome, Reply, State, execute};
 use crate::connection::{Connection, Session, answer_behind};
 use crate::consensus::{Applied, Entry, Payload, StateMachine};
@@ -140,7 +141,7 @@ impl Machine {
         state.meta.term = term;
         state.damaged = false;
         drop(state);
-        wakes.all();
+        wakes.all(&self.node.metrics);
         Ok(())
     }
 
@@ -192,11 +193,10 @@ impl Machine {
                 timeout_ms,
                 password,
             }) => {
-                let liveness =
-                    self.node
-                        .expiry
-                        .lock()
-                        .open(*id, *timeout_ms, self.node.clock.now_ms());
+                let now_ms = self.node.clock.now_ms();
+                let mut expiry = self.node.expiry.lock();
+                let liveness = expiry.open(*id, *generation, *timeout_ms, now_ms);
+                drop(expiry);
                 let session = Session {
                     id: *id,
                     generation: *generation,
@@ -323,9 +323,13 @@ impl Machine {
 }
 
 impl Wakes {
-    fn all(self) {
-        for watcher in self.watchers {
+    fn all(self, metrics: &Metrics) {
+        for watcher in &self.watchers {
             watcher.wake();
+        }
+        if let ([], [lone]) = (&*self.watchers, &*self.connections) {
+            lone.send(metrics);
+            return;
         }
         let mut last = None;
         for connection in self.connections {

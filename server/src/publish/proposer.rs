@@ -14,7 +14,8 @@ use crate::apply::{BatchWriter, Command};
 use crate::auth::Identities;
 use crate::connection::{Connection, Turn};
 
-/// Commands in one log entry: apply holds the publish lock for no longer than they take.
+/// Commands in one log entry, the ephemerals of closed sessions counted too: apply holds the publish lock for no longer
+/// than they take.
 const BATCH_COMMANDS_MAX: usize = 256;
 /// Bytes of one log entry after which the next one begins; a single request may be larger.
 const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -70,10 +71,19 @@ struct Inner {
     number: u64,
     last_ms: i64,
     /// Full batches, and the one being filled.
-    sealed: VecDeque<(BatchWriter, Vec<Origin>)>,
-    open: (BatchWriter, Vec<Origin>),
+    sealed: VecDeque<Waiting>,
+    open: Waiting,
     /// Who waits for the batches that were sent, in order.
     in_flight: VecDeque<(u64, Vec<Origin>)>,
+}
+
+/// A batch that is not sent yet.
+#[derive(Default)]
+struct Waiting {
+    writer: BatchWriter,
+    origins: Vec<Origin>,
+    /// What apply will have to do, in commands.
+    work: usize,
 }
 
 impl Proposer {
@@ -86,7 +96,7 @@ impl Proposer {
             number: 0,
             last_ms: 0,
             sealed: VecDeque::new(),
-            open: (BatchWriter::default(), Vec::new()),
+            open: Waiting::default(),
             in_flight: VecDeque::new(),
         };
         Self {
@@ -130,26 +140,34 @@ impl Proposer {
         self.outstanding.fetch_add(writes.len(), Ordering::Relaxed);
         let mut inner = self.inner.lock();
         for write in writes.drain(..) {
-            let (writer, origins) = inner.room();
-            writer.client(
+            let batch = inner.room();
+            batch.work += 1;
+            batch.writer.client(
                 session,
                 generation,
                 &write.identities,
                 write.op,
                 &write.body,
             );
-            origins.push(Origin::Write(Arc::clone(connection), write.turn));
+            let origin = Origin::Write(Arc::clone(connection), write.turn);
+            batch.origins.push(origin);
         }
         self.send_next(&mut inner);
     }
 
     /// Proposes one command of the server itself.
     pub fn command(&self, command: &Command, origin: Origin) {
+        self.large_command(command, origin, 1);
+    }
+
+    /// The same for one that is as much work for apply as `work` others.
+    pub fn large_command(&self, command: &Command, origin: Origin, work: usize) {
         self.outstanding.fetch_add(1, Ordering::Relaxed);
         let mut inner = self.inner.lock();
-        let (writer, origins) = inner.room();
-        writer.push(command);
-        origins.push(origin);
+        let batch = inner.room();
+        batch.work += work;
+        batch.writer.push(command);
+        batch.origins.push(origin);
         self.send_next(&mut inner);
     }
 
@@ -189,7 +207,10 @@ impl Proposer {
             return;
         }
         while inner.in_flight.len() < ENTRIES_IN_FLIGHT_MAX {
-            let Some((writer, origins)) = inner.take() else {
+            let Some(Waiting {
+                writer, origins, ..
+            }) = inner.take()
+            else {
                 return;
             };
             inner.number += 1;
@@ -208,15 +229,15 @@ impl Proposer {
 
 impl Inner {
     /// The batch to put the next command into.
-    fn room(&mut self) -> (&mut BatchWriter, &mut Vec<Origin>) {
-        if self.open.0.len() >= BATCH_COMMANDS_MAX || self.open.0.bytes() >= BATCH_BYTES_MAX {
+    fn room(&mut self) -> &mut Waiting {
+        if self.open.work >= BATCH_COMMANDS_MAX || self.open.writer.bytes() >= BATCH_BYTES_MAX {
             self.sealed.push_back(std::mem::take(&mut self.open));
         }
-        (&mut self.open.0, &mut self.open.1)
+        &mut self.open
     }
 
     /// The next batch, if it is worth an entry now.
-    fn take(&mut self) -> Option<(BatchWriter, Vec<Origin>)> {
+    fn take(&mut self) -> Option<Waiting> {
         let full = self.sealed.pop_front();
         full.or_else(|| {
             let enough = match (self.in_flight.len(), self.in_flight.front()) {
@@ -224,7 +245,7 @@ impl Inner {
                 (0, _) => 1,
                 _ => BATCH_COMMANDS_MAX,
             };
-            (self.open.0.len() >= enough.max(1)).then(|| std::mem::take(&mut self.open))
+            (self.open.writer.len() >= enough.max(1)).then(|| std::mem::take(&mut self.open))
         })
     }
 }

@@ -3,7 +3,7 @@
 //! A deadline is rounded up to the next tick after last heard + time-out, so a session lives for its time-out and up
 //! to a tick more. Pure: the caller says what time it is, in ms of any clock that never goes back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -32,18 +32,25 @@ impl Liveness {
 const LATE_TICK_DIVISOR: i64 = 10;
 
 /// The sessions of the ensemble and their deadlines, as the leader keeps them.
+///
+/// A session is filed under the deadline that it had when it was last looked at. A tick looks at those whose filed
+/// deadline has passed, and files those that were heard since again: a session is looked at once in a time-out, however
+/// often it is heard.
 #[derive(Debug)]
 pub struct Expiry {
     tick_ms: i64,
-    sessions: BTreeMap<i64, Entry>,
+    sessions: HashMap<i64, Entry>,
+    /// Sessions by filed deadline; some are closed or filed elsewhere by now.
+    filed: BTreeMap<i64, Vec<i64>>,
     last_tick_ms: Option<i64>,
 }
 
 #[derive(Debug)]
 struct Entry {
+    generation: u32,
     liveness: Arc<Liveness>,
-    /// Its close has been proposed and has not been applied.
-    closing: bool,
+    /// The deadline under which it is filed; none while its close is proposed and not applied.
+    filed_ms: Option<i64>,
 }
 
 impl Expiry {
@@ -52,26 +59,41 @@ impl Expiry {
     pub fn new(tick_ms: i64) -> Self {
         Self {
             tick_ms: tick_ms.max(1),
-            sessions: BTreeMap::new(),
+            sessions: HashMap::new(),
+            filed: BTreeMap::new(),
             last_tick_ms: None,
         }
     }
 
-    /// A session was opened, or moved to another connection: it has its full time-out from `now_ms` on.
-    pub fn open(&mut self, id: i64, timeout_ms: i32, now_ms: i64) -> Arc<Liveness> {
+    /// A session was opened, or moved to another connection, which raises its generation: it has its full time-out
+    /// from `now_ms` on.
+    pub fn open(
+        &mut self,
+        id: i64,
+        generation: u32,
+        timeout_ms: i32,
+        now_ms: i64,
+    ) -> Arc<Liveness> {
         let entry = self.sessions.entry(id).or_insert_with(|| Entry {
+            generation,
             liveness: Arc::new(Liveness {
                 last_heard_ms: now_ms.into(),
                 timeout_ms: 0.into(),
             }),
-            closing: false,
+            filed_ms: None,
         });
-        entry.closing = false;
+        entry.generation = generation;
         entry
             .liveness
             .timeout_ms
             .store(timeout_ms.into(), Ordering::Relaxed);
         entry.liveness.touch(now_ms);
+        let deadline = entry.liveness.deadline_ms(self.tick_ms);
+        // A later deadline is seen when the filed one has passed.
+        if entry.filed_ms.is_none_or(|filed| deadline < filed) {
+            entry.filed_ms = Some(deadline);
+            self.filed.entry(deadline).or_default().push(id);
+        }
         Arc::clone(&entry.liveness)
     }
 
@@ -80,11 +102,12 @@ impl Expiry {
         self.sessions.remove(&id);
     }
 
-    /// The sessions whose deadline has passed, each once until it is opened again. Call it every tick.
+    /// The sessions whose deadline has passed, with their generations, by id, each once until it is opened again.
+    /// Call it every tick.
     ///
     /// A tick that comes late means that this process was held up and heard nobody: every deadline moves by as much,
     /// so a pause expires no one.
-    pub fn tick(&mut self, now_ms: i64) -> Vec<i64> {
+    pub fn tick(&mut self, now_ms: i64) -> Vec<(i64, u32)> {
         let late = self
             .last_tick_ms
             .map_or(0, |last| now_ms - last - self.tick_ms);
@@ -96,12 +119,25 @@ impl Expiry {
             }
         }
         let mut expired = Vec::new();
-        for (id, entry) in &mut self.sessions {
-            if !entry.closing && entry.liveness.deadline_ms(self.tick_ms) <= now_ms {
-                entry.closing = true;
-                expired.push(*id);
+        while let Some((filed, ids)) = self.take_passed(now_ms) {
+            for id in ids {
+                let Some(entry) = self.sessions.get_mut(&id) else {
+                    continue;
+                };
+                if entry.filed_ms != Some(filed) {
+                    continue;
+                }
+                let deadline = entry.liveness.deadline_ms(self.tick_ms);
+                if deadline <= now_ms {
+                    entry.filed_ms = None;
+                    expired.push((id, entry.generation));
+                } else {
+                    entry.filed_ms = Some(deadline);
+                    self.filed.entry(deadline).or_default().push(id);
+                }
             }
         }
+        expired.sort_unstable();
         expired
     }
 
@@ -112,41 +148,48 @@ impl Expiry {
             .get(&id)
             .map(|entry| entry.liveness.deadline_ms(self.tick_ms))
     }
+
+    fn take_passed(&mut self, now_ms: i64) -> Option<(i64, Vec<i64>)> {
+        let first = self.filed.first_entry()?;
+        (*first.key() <= now_ms).then(|| first.remove_entry())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn a_session_lives_for_its_timeout_and_up_to_a_tick_more() {
         let mut expiry = Expiry::new(1000);
-        expiry.open(7, 3000, 500);
+        expiry.open(7, 0, 3000, 500);
         for now in [1000, 2000, 3000] {
             assert!(expiry.tick(now).is_empty());
         }
         assert_eq!(expiry.deadline_ms(7), Some(4000));
-        assert_eq!(expiry.tick(4000), [7]);
+        assert_eq!(expiry.tick(4000), [(7, 0)]);
         assert!(expiry.tick(5000).is_empty(), "it is told once");
     }
 
     #[test]
     fn a_touch_moves_the_deadline_and_a_move_revives_a_closing_one() {
         let mut expiry = Expiry::new(1000);
-        let liveness = expiry.open(7, 1000, 0);
+        let liveness = expiry.open(7, 0, 1000, 0);
         assert!(expiry.tick(1000).is_empty());
         liveness.touch(1500);
         assert!(expiry.tick(2000).is_empty());
-        assert_eq!(expiry.tick(3000), [7]);
-        expiry.open(7, 1000, 3100);
+        assert_eq!(expiry.tick(3000), [(7, 0)]);
+        expiry.open(7, 1, 1000, 3100);
         assert!(expiry.tick(4000).is_empty());
-        assert_eq!(expiry.tick(5000), [7]);
+        assert_eq!(expiry.tick(5000), [(7, 1)]);
     }
 
     #[test]
     fn a_paused_leader_expires_nobody() {
         let mut expiry = Expiry::new(1000);
-        expiry.open(7, 3000, 0);
+        expiry.open(7, 0, 3000, 0);
         assert!(expiry.tick(1000).is_empty());
         assert!(
             expiry.tick(61_000).is_empty(),
@@ -155,7 +198,7 @@ mod tests {
         assert!(expiry.tick(62_000).is_empty());
         assert_eq!(
             expiry.tick(63_000),
-            [7],
+            [(7, 0)],
             "its deadline moved by the 59 s that the tick was late"
         );
     }
@@ -163,9 +206,56 @@ mod tests {
     #[test]
     fn a_closed_session_is_forgotten() {
         let mut expiry = Expiry::new(1000);
-        expiry.open(7, 1000, 0);
+        expiry.open(7, 0, 1000, 0);
         expiry.close(7);
         assert!(expiry.tick(10_000).is_empty());
         assert_eq!(expiry.deadline_ms(7), None);
+    }
+
+    proptest! {
+        /// Filing changes when a session is looked at, never when it expires.
+        #[test]
+        fn each_expires_as_if_every_tick_looked_at_all(
+            steps in prop::collection::vec((0..4_i64, 0..6_u8, 1..8_i32), 1..200),
+        ) {
+            const TICK_MS: i64 = 100;
+            let mut expiry = Expiry::new(TICK_MS);
+            // Generation, liveness, and whether its close is proposed.
+            let mut model: BTreeMap<i64, (u32, Arc<Liveness>, bool)> = BTreeMap::new();
+            let mut now = 0;
+            let mut generation = 0;
+            for (id, what, timeout) in steps {
+                now += 30;
+                match what {
+                    0 | 1 => {
+                        generation += 1;
+                        let liveness = expiry.open(id, generation, timeout * 100, now);
+                        model.insert(id, (generation, liveness, false));
+                    }
+                    2 => {
+                        expiry.close(id);
+                        model.remove(&id);
+                    }
+                    3 | 4 => {
+                        if let Some((_, liveness, _)) = model.get(&id) {
+                            liveness.touch(now);
+                        }
+                    }
+                    _ => {
+                        now += TICK_MS - now % TICK_MS;
+                        // Never late: this is not about pauses.
+                        expiry.last_tick_ms = Some(now - TICK_MS);
+                        let mut due = Vec::new();
+                        for (id, (generation, liveness, closing)) in &mut model {
+                            if !*closing && liveness.deadline_ms(TICK_MS) <= now {
+                                *closing = true;
+                                due.push((*id, *generation));
+                            }
+                        }
+                        prop_assert_eq!(expiry.tick(now), due);
+                    }
+                }
+            }
+        }
     }
 }

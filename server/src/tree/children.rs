@@ -3,34 +3,87 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::{ChildList, Epoch, Key, Lookup, Packed, StoreError, Tree, Value, Znode};
 
 /// Changes that the store lacks: key → does the znode exist.
 type Overlay<'a> = BTreeMap<&'a Key, Option<&'a Packed>>;
 
-/// Names loaded from the store outside the lock, to be completed under it with [`Tree::complete_children`].
+/// The stored children of a znode, loaded outside the lock, to be completed under it with [`Tree::complete_children`].
 #[derive(Debug)]
-pub struct StoredNames(Vec<Box<str>>);
+pub struct StoredChildren(ChildList);
 
-impl StoredNames {
+impl StoredChildren {
     /// Loads the names of the stored children of `path`.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub fn load(store: &super::Store, path: &str) -> Result<Self, StoreError> {
-        let mut names = Vec::new();
+        let mut names: Vec<Box<str>> = Vec::new();
         store.scan(&Key::children(path), |key, _| {
             names.push(Key::from_bytes(key).name().unwrap_or_default().into());
         })?;
-        Ok(Self(names))
+        Ok(Self(ChildList::encode(names.iter().map(AsRef::as_ref))))
     }
 }
+
+/// A cached child list, kept up to date.
+#[derive(Debug)]
+pub(super) struct Listing {
+    list: Mutex<Arc<ChildList>>,
+    /// Bytes of the list when it was cached.
+    weighed: usize,
+}
+
+impl Listing {
+    fn new(list: Arc<ChildList>) -> Self {
+        Self {
+            weighed: list.encoded_len(),
+            list: Mutex::new(list),
+        }
+    }
+
+    /// Bytes of it when it was cached.
+    pub(super) fn weight(&self) -> usize {
+        self.weighed
+    }
+
+    /// Enters a change. False when the list has grown so much that it must be weighed again.
+    fn enter(&self, name: &str, exists: bool) -> bool {
+        let mut list = self.list.lock();
+        // In place, unless a reader has it right now: then its table of chunks is copied, not the names.
+        Arc::make_mut(&mut list).apply(&[(name, exists)]);
+        list.encoded_len() <= self.weighed * 2 + LISTING_GROWTH
+    }
+
+    fn list(&self) -> Arc<ChildList> {
+        Arc::clone(&self.list.lock())
+    }
+}
+
+/// Bytes that a small cached list may grow before it is weighed again.
+const LISTING_GROWTH: usize = 4096;
 
 impl Tree {
     /// The child list of `path` if it is cached. A znode without children needs none: ask its `num_children` first.
     #[must_use]
     pub fn cached_children(&self, path: &str) -> Option<Arc<ChildList>> {
-        self.lists.get(path)
+        self.lists.get(path).map(|listing| listing.list())
+    }
+
+    /// Keeps the child list of `parent` up to date: `name` came (`exists`) or went.
+    pub fn child_changed(&mut self, parent: &str, name: &str, exists: bool) {
+        let Some(listing) = self.lists.get(parent) else {
+            return;
+        };
+        if !listing.enter(name, exists) {
+            self.cache_list(parent, listing.list());
+        }
+    }
+
+    fn cache_list(&self, path: &str, list: Arc<ChildList>) {
+        self.lists.insert(path.into(), Arc::new(Listing::new(list)));
     }
 
     /// The epoch in which a load starts.
@@ -45,35 +98,21 @@ impl Tree {
     pub fn complete_children(
         &self,
         path: &str,
-        stored: &StoredNames,
+        stored: &StoredChildren,
         epoch: Epoch,
     ) -> Option<Arc<ChildList>> {
         if epoch.0 != self.epoch {
             return None;
         }
+        let mut list = stored.0.clone();
         let overlay = self.overlay(&Key::children(path));
-        let list = if overlay.is_empty() {
-            ChildList::encode(stored.0.iter().map(AsRef::as_ref))
-        } else {
-            let mut changed = overlay
-                .into_iter()
-                .map(|(key, znode)| (name_of(key), znode.is_some()))
-                .peekable();
-            let mut names: Vec<&str> = Vec::with_capacity(stored.0.len());
-            for name in stored.0.iter().map(AsRef::as_ref) {
-                while let Some((new, exists)) = changed.next_if(|(new, _)| *new < name) {
-                    names.extend(exists.then_some(new));
-                }
-                match changed.next_if(|(new, _)| *new == name) {
-                    Some((_, exists)) => names.extend(exists.then_some(name)),
-                    None => names.push(name),
-                }
-            }
-            names.extend(changed.filter_map(|(new, exists)| exists.then_some(new)));
-            ChildList::encode(names.into_iter())
-        };
+        let changes: Vec<_> = overlay
+            .into_iter()
+            .map(|(key, znode)| (name_of(key), znode.is_some()))
+            .collect();
+        list.apply(&changes);
         let list = Arc::new(list);
-        self.lists.insert(path.into(), Arc::clone(&list));
+        self.cache_list(path, Arc::clone(&list));
         Some(list)
     }
 
@@ -85,7 +124,7 @@ impl Tree {
         if let Some(list) = self.cached_children(path) {
             return Ok(list);
         }
-        let stored = StoredNames::load(&self.store, path)?;
+        let stored = StoredChildren::load(&self.store, path)?;
         Ok(self
             .complete_children(path, &stored, self.epoch())
             .expect("no flush ends under the lock"))

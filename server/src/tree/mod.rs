@@ -21,13 +21,14 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 pub use child_list::ChildList;
-pub use children::StoredNames;
+pub use children::StoredChildren;
 pub use key::Key;
 pub use packed::Packed;
 pub use store::{Cached, Store, StoreError, StoreOptions};
 pub use write_behind::{Frozen, Value};
 pub use znode::{Owner, Znode};
 
+use children::Listing;
 use resident::Resident;
 use write_behind::WriteBehind;
 
@@ -53,14 +54,17 @@ pub struct Epoch(u64);
 /// Invariants:
 /// * a znode in the cache is the current one: every change goes through the cache under the exclusive lock, and
 ///   [`Tree::admit`] refuses what was loaded before a flush ended;
-/// * a key that differs from the store is in the write-behind buffer or in the frozen one.
+/// * a key that differs from the store is in the write-behind buffer or in the frozen one;
+/// * what is in the cache exists, so a cache that holds as many znodes as there are holds all of them.
 pub struct Tree {
     store: Arc<Store>,
     znodes: Resident,
-    lists: Cache<Box<str>, Arc<ChildList>, ListWeight>,
+    lists: Cache<Box<str>, Arc<Listing>, ListWeight>,
     buffer: WriteBehind,
     frozen: Option<Arc<Frozen>>,
     epoch: u64,
+    /// How many znodes there are, as `apply` counts them; more than there can be until it has said.
+    len: u64,
 }
 
 /// Child lists that the cache has room for before it first grows.
@@ -71,9 +75,9 @@ const CACHE_ENTRY_OVERHEAD: u64 = 90;
 #[derive(Clone)]
 struct ListWeight;
 
-impl Weighter<Box<str>, Arc<ChildList>> for ListWeight {
-    fn weight(&self, path: &Box<str>, list: &Arc<ChildList>) -> u64 {
-        (path.len() + list.encoded().len()) as u64 + CACHE_ENTRY_OVERHEAD
+impl Weighter<Box<str>, Arc<Listing>> for ListWeight {
+    fn weight(&self, path: &Box<str>, listing: &Arc<Listing>) -> u64 {
+        (path.len() + listing.weight()) as u64 + CACHE_ENTRY_OVERHEAD
     }
 }
 
@@ -99,6 +103,7 @@ impl Tree {
             buffer: WriteBehind::default(),
             frozen: None,
             epoch: 0,
+            len: u64::MAX,
         })
     }
 
@@ -111,8 +116,11 @@ impl Tree {
     /// What memory knows about the znode at `path`; touches no disk.
     #[must_use]
     pub fn lookup(&self, path: &str) -> Lookup {
-        if let Some(znode) = self.znodes.get(path) {
-            return Lookup::Found(znode);
+        match self.znodes.get(path) {
+            Ok(znode) => return Lookup::Found(znode),
+            // All there are, and this is none of them: a create need not ask the store.
+            Err(resident) if resident as u64 == self.len => return Lookup::Absent,
+            Err(_) => {}
         }
         match self.buffered(&Key::znode(path)) {
             Some(Value::Znode(packed)) => Lookup::Found(packed.znode()),
@@ -150,6 +158,11 @@ impl Tree {
         }
     }
 
+    /// Says how many znodes there are; after each change of that number, under the same hold of the lock.
+    pub fn set_len(&mut self, len: u64) {
+        self.len = len;
+    }
+
     /// Puts a znode.
     pub fn put(&mut self, path: &str, znode: &Znode) {
         let packed = Packed::new(path, znode);
@@ -162,11 +175,6 @@ impl Tree {
         self.znodes.remove(path);
         self.lists.remove(path);
         self.buffer.insert(Key::znode(path), Value::Removed);
-    }
-
-    /// Forgets the child list of `path`: one of its children came or went.
-    pub fn children_changed(&mut self, path: &str) {
-        self.lists.remove(path);
     }
 
     /// Puts a record that is stored beside the znodes.

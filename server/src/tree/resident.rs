@@ -6,6 +6,7 @@
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -27,6 +28,8 @@ pub(super) struct Resident {
     shards: Box<[RwLock<Shard>]>,
     shard_bytes_max: usize,
     hasher: DefaultHashBuilder,
+    /// Znodes in all tables.
+    len: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -46,16 +49,22 @@ impl Resident {
             shards,
             shard_bytes_max: usize::try_from(bytes / count).unwrap_or(usize::MAX),
             hasher: DefaultHashBuilder::default(),
+            len: AtomicUsize::new(0),
         }
     }
 
-    /// The znode at `path`.
-    pub(super) fn get(&self, path: &str) -> Option<Arc<Znode>> {
+    /// The znode at `path`; otherwise how many others are here.
+    ///
+    /// That number is read while nothing can enter the znode's own table. So when it is the number of all znodes that
+    /// exist, there is none at `path`.
+    pub(super) fn get(&self, path: &str) -> Result<Arc<Znode>, usize> {
         let hash = self.hasher.hash_one(path.as_bytes());
         let shard = self.shard(hash).read();
-        let found = shard.table.find(hash, is(path.as_bytes()))?;
+        let Some(found) = shard.table.find(hash, is(path.as_bytes())) else {
+            return Err(self.len.load(Ordering::Relaxed));
+        };
         found.touch();
-        Some(found.znode())
+        Ok(found.znode())
     }
 
     /// Takes a znode in, in place of the one that was at its path.
@@ -63,6 +72,7 @@ impl Resident {
         let hash = self.hasher.hash_one(packed.path());
         let mut shard = self.shard(hash).write();
         let shard = &mut *shard;
+        let before = shard.table.len();
         shard.bytes += cost(&packed);
         let rehash = |packed: &Packed| self.hasher.hash_one(packed.path());
         match shard.table.entry(hash, is(packed.path()), rehash) {
@@ -80,6 +90,13 @@ impl Resident {
         if shard.bytes > self.shard_bytes_max {
             shard.make_room(self.shard_bytes_max / 10 * 9);
         }
+        // In one step and under the lock of the table: see `get`.
+        let after = shard.table.len();
+        if after >= before {
+            self.len.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            self.len.fetch_sub(before - after, Ordering::Relaxed);
+        }
     }
 
     /// Forgets the znode at `path`.
@@ -89,6 +106,7 @@ impl Resident {
         if let Ok(known) = shard.table.find_entry(hash, is(path.as_bytes())) {
             let (gone, _) = known.remove();
             shard.bytes -= cost(&gone);
+            self.len.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -98,6 +116,7 @@ impl Resident {
         for shard in &self.shards {
             *shard.write() = Shard::default();
         }
+        self.len.store(0, Ordering::Relaxed);
     }
 
     /// The tables differ in the middle bits of the hash: a table uses those at its ends.
@@ -152,11 +171,11 @@ mod tests {
         resident.insert(packed("/a", 1));
         resident.insert(packed("/a", 2));
         resident.insert(packed("/b", 3));
-        assert_eq!(resident.get("/a").map(|znode| znode.version), Some(2));
+        assert_eq!(resident.get("/a").map(|znode| znode.version), Ok(2));
         resident.remove("/a");
         resident.remove("/absent");
-        assert!(resident.get("/a").is_none());
-        assert_eq!(resident.get("/b").map(|znode| znode.version), Some(3));
+        assert_eq!(resident.get("/a").err(), Some(1));
+        assert_eq!(resident.get("/b").map(|znode| znode.version), Ok(3));
         resident.remove("/b");
         let left: usize = resident.shards.iter().map(|shard| shard.read().bytes).sum();
         assert_eq!(left, 0);
@@ -174,7 +193,7 @@ mod tests {
             resident.insert(packed(&format!("/cold/{at}"), 0));
             if at % 50 == 0 {
                 for path in &hot {
-                    assert!(resident.get(path).is_some(), "{path} after {at}");
+                    assert!(resident.get(path).is_ok(), "{path} after {at}");
                 }
             }
         }
@@ -183,6 +202,10 @@ mod tests {
             .map(|shard| shard.read().table.iter().map(cost).sum::<usize>())
             .sum();
         assert_eq!(bytes, entries);
+        let count: usize = (resident.shards.iter())
+            .map(|shard| shard.read().table.len())
+            .sum();
+        assert_eq!(resident.len.load(Ordering::Relaxed), count);
         assert!(u64::try_from(bytes).expect("small") <= budget);
         assert!(bytes > (1 << 20) / 2, "the budget is used");
     }
@@ -195,8 +218,8 @@ mod tests {
             ..Znode::born(1, 1, Owner::Persistent)
         };
         resident.insert(Packed::new("/large", &large));
-        assert!(resident.get("/large").is_none());
+        assert_eq!(resident.get("/large").err(), Some(0));
         resident.insert(packed("/a", 1));
-        assert!(resident.get("/a").is_some());
+        assert!(resident.get("/a").is_ok());
     }
 }

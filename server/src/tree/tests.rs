@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::children::StoredNames;
+use super::children::StoredChildren;
 use super::*;
 
 fn znode(version: i32) -> Arc<Znode> {
@@ -49,6 +49,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn child_changed(tree: &mut Tree, path: &str, exists: bool) {
+    let (parent, name) = path.rsplit_once('/').expect("not the root");
+    tree.child_changed(if parent.is_empty() { "/" } else { parent }, name, exists);
+}
+
 fn flush(tree: &mut Tree) {
     tree.freeze();
     if let Some(frozen) = tree.frozen.clone() {
@@ -68,12 +73,12 @@ proptest! {
             match step {
                 Step::Put(path, version) => {
                     tree.put(&path, &znode(version));
-                    tree.children_changed(treekeeper_protocol::path::parent(&path).expect("has one"));
+                    child_changed(&mut tree, &path, true);
                     model.insert(path, version);
                 }
                 Step::Remove(path) => {
                     tree.remove(&path);
-                    tree.children_changed(treekeeper_protocol::path::parent(&path).expect("has one"));
+                    child_changed(&mut tree, &path, false);
                     model.remove(&path);
                 }
                 Step::Freeze => drop(tree.freeze()),
@@ -86,6 +91,7 @@ proptest! {
                     tree = Tree::open(dir.path(), budget).expect("opens again");
                 }
             }
+            tree.set_len(model.len() as u64);
             for path in ["/a", "/a/b", "/a/c", "/a/b/d", "/ab", "/ab/x"] {
                 let found = tree.get(path).expect("reads").map(|znode| znode.version);
                 prop_assert_eq!(found, model.get(path).copied(), "{}", path);
@@ -114,7 +120,7 @@ fn a_load_from_before_a_flush_is_refused() {
         panic!("only the store knows")
     };
     let loaded = tree.store().znode("/a").expect("reads");
-    let names = StoredNames::load(tree.store(), "/a").expect("lists");
+    let names = StoredChildren::load(tree.store(), "/a").expect("lists");
     tree.put("/a", &znode(2));
     assert!(
         !tree.admit("/a", loaded.as_ref(), epoch),
