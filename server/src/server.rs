@@ -389,12 +389,12 @@ async fn lead(
             cluster_id: rand::random::<u64>().max(1),
             secret: rand::random(),
         };
-        node.proposer.command(&form, Origin::Timer);
+        node.proposer.command(&form, Origin::Timer(None));
     }
     let wanted = node.config.replicated;
     if settings != wanted {
         node.proposer
-            .command(&Command::Settings(wanted), Origin::Timer);
+            .command(&Command::Settings(wanted), Origin::Timer(None));
     }
     let (sender, started) = oneshot::channel();
     node.proposer

@@ -5,45 +5,64 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{Semaphore, mpsc};
+
 use crate::apply::Command;
 use crate::publish::{Node, Origin};
 use crate::tree::{Owner, Znode};
 
+/// Closes of expired sessions on their way at once, the ephemerals that go with them counted: clients' writes stand
+/// behind no more than these, however many sessions expire together.
+const CLOSING_MAX: u32 = 128;
+
 /// Closes the sessions whose time-out has passed, every tick.
 pub async fn expire_sessions(node: Arc<Node>) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a session stands in it once until it is opened again"
+    )]
+    let (sender, due) = mpsc::unbounded_channel();
+    // Ticks go on while many are closed: a late one would be taken for a pause of the process.
+    tokio::join!(find_expired(&node, sender), close_expired(&node, due));
+}
+
+/// Sessions by id and generation.
+type Due = Vec<(i64, u32)>;
+
+async fn find_expired(node: &Node, closer: mpsc::UnboundedSender<Due>) {
     let mut ticks = tokio::time::interval(node.config.tick_time);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let due = node.expiry.lock().tick(node.clock.now_ms());
-        if due.is_empty() {
-            continue;
+        if !due.is_empty() && closer.send(due).is_err() {
+            return;
         }
-        for (session, generation, ephemerals) in with_ephemerals(&node, due) {
+    }
+}
+
+async fn close_expired(node: &Node, mut due: mpsc::UnboundedReceiver<Due>) {
+    let room = Arc::new(Semaphore::new(CLOSING_MAX as usize));
+    while let Some(due) = due.recv().await {
+        for (session, generation) in due {
+            let ephemerals = match node.state.read().sessions.get(&session) {
+                Some(open) if open.generation == generation => open.ephemerals.len(),
+                // It was closed or has moved to another connection since.
+                _ => continue,
+            };
+            let work = u32::try_from(1 + ephemerals).unwrap_or(u32::MAX);
+            let share = Arc::clone(&room).acquire_many_owned(work.min(CLOSING_MAX));
+            let share = share.await.expect("the semaphore is never closed");
             tracing::info!(session = format_args!("{session:#x}"), "session expired");
             node.metrics.stale_sessions_expired.increment();
             let close = Command::CloseSession {
                 session,
                 generation,
             };
-            let work = 1 + ephemerals;
-            node.proposer.large_command(&close, Origin::Timer, work);
+            let origin = Origin::Timer(Some(share));
+            node.proposer.large_command(&close, origin, 1 + ephemerals);
         }
     }
-}
-
-/// How many znodes go with each of the sessions.
-fn with_ephemerals(node: &Node, due: Vec<(i64, u32)>) -> Vec<(i64, u32, usize)> {
-    let state = node.state.read();
-    let owned = |id: i64| {
-        state
-            .sessions
-            .get(&id)
-            .map_or(0, |open| open.ephemerals.len())
-    };
-    due.into_iter()
-        .map(|(id, generation)| (id, generation, owned(id)))
-        .collect()
 }
 
 /// How often the log is asked how its disk does.
@@ -115,7 +134,7 @@ pub async fn remove_expired_znodes(node: Arc<Node>) {
                     czxid,
                     mzxid,
                 };
-                node.proposer.command(&command, Origin::Timer);
+                node.proposer.command(&command, Origin::Timer(None));
             }
         }
     }

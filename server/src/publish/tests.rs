@@ -313,8 +313,9 @@ fn open(timeout_ms: i32) -> Command {
 fn commands_that_come_while_entries_are_on_their_way_make_the_next_batch() {
     let (proposer, sent) = proposer();
     connect(&proposer, &sent);
-    for at in 0..10 {
-        proposer.command(&open(at), Origin::Timer);
+    assert!(proposer.applied(0).is_empty());
+    for at in 0..8 {
+        proposer.command(&open(at), Origin::Timer(None));
     }
     let shape = |sent: &[Batch]| {
         sent.iter()
@@ -322,18 +323,17 @@ fn commands_that_come_while_entries_are_on_their_way_make_the_next_batch() {
             .collect::<Vec<_>>()
     };
     assert_eq!(shape(&sent.lock()), [(0, 0), (1, 1)]);
-    assert_eq!(proposer.outstanding(), 10);
-    assert!(proposer.applied(0).is_empty());
-    assert_eq!(shape(&sent.lock())[2..], [(2, 9)]);
+    assert_eq!(proposer.outstanding(), 8);
     assert_eq!(proposer.applied(1).len(), 1);
-    assert_eq!(proposer.applied(2).len(), 9);
+    assert_eq!(shape(&sent.lock())[2..], [(2, 7)]);
+    assert_eq!(proposer.applied(2).len(), 7);
     assert_eq!((proposer.outstanding(), sent.lock().len()), (0, 3));
     let order: Vec<Command> = sent
         .lock()
         .iter()
         .flat_map(|batch| batch.commands.clone())
         .collect();
-    assert_eq!(order, (0..10).map(open).collect::<Vec<_>>());
+    assert_eq!(order, (0..8).map(open).collect::<Vec<_>>());
     assert!(
         sent.lock()
             .iter()
@@ -344,39 +344,44 @@ fn commands_that_come_while_entries_are_on_their_way_make_the_next_batch() {
 
 #[test]
 fn a_second_entry_waits_until_it_is_worth_a_sync() {
-    let (proposer, sent) = proposer();
-    for at in 0..8 {
-        proposer.command(&open(at), Origin::Timer);
+    for (first, second) in [(40, 20), (2, 8)] {
+        let (proposer, sent) = proposer();
+        let command = || proposer.command(&open(1), Origin::Timer(None));
+        for _ in 0..first {
+            command();
+        }
+        connect(&proposer, &sent);
+        proposer.applied(0);
+        let sizes = || {
+            let sent = sent.lock();
+            let sizes = sent.iter().map(|batch| batch.commands.len());
+            sizes.skip(1).collect::<Vec<_>>()
+        };
+        for _ in 1..second {
+            command();
+            assert_eq!(sizes(), [first]);
+        }
+        command();
+        assert_eq!(sizes(), [first, second]);
+        for _ in 0..255 {
+            command();
+        }
+        assert_eq!(sizes(), [first, second], "a third one has to be full");
+        command();
+        assert_eq!(sizes(), [first, second, 256]);
     }
-    connect(&proposer, &sent);
-    proposer.applied(0);
-    let sizes = || {
-        let sent = sent.lock();
-        let sizes = sent.iter().map(|batch| batch.commands.len());
-        sizes.skip(1).collect::<Vec<_>>()
-    };
-    for at in 0..3 {
-        proposer.command(&open(at), Origin::Timer);
-        assert_eq!(sizes(), [8]);
-    }
-    proposer.command(&open(3), Origin::Timer);
-    assert_eq!(sizes(), [8, 4]);
-    for at in 0..255 {
-        proposer.command(&open(at), Origin::Timer);
-    }
-    assert_eq!(sizes(), [8, 4], "a third one has to be full");
-    proposer.command(&open(255), Origin::Timer);
-    assert_eq!(sizes(), [8, 4, 256]);
 }
 
 #[test]
 fn what_comes_before_the_ensemble_is_joined_waits_for_it() {
     let (proposer, sent) = proposer();
     for at in 0..3 {
-        proposer.command(&open(at), Origin::Timer);
+        proposer.command(&open(at), Origin::Timer(None));
     }
     assert!(sent.lock().is_empty());
     connect(&proposer, &sent);
+    assert_eq!(sent.lock().len(), 1);
+    proposer.applied(0);
     let sent = sent.lock();
     assert_eq!(sent.len(), 2);
     assert_eq!(
@@ -391,10 +396,11 @@ fn what_comes_before_the_ensemble_is_joined_waits_for_it() {
 fn a_full_batch_is_followed_by_another_and_their_times_never_go_back() {
     let (proposer, sent) = proposer();
     connect(&proposer, &sent);
+    proposer.applied(0);
     for at in 0..1002 {
-        proposer.command(&open(at), Origin::Timer);
+        proposer.command(&open(at), Origin::Timer(None));
     }
-    for number in 0.. {
+    for number in 1.. {
         if proposer.outstanding() == 0 {
             break;
         }
@@ -402,6 +408,6 @@ fn a_full_batch_is_followed_by_another_and_their_times_never_go_back() {
     }
     let sent = sent.lock();
     let counts: Vec<usize> = sent.iter().map(|batch| batch.commands.len()).collect();
-    assert_eq!(counts, [0, 1, 256, 256, 256, 233]);
+    assert_eq!(counts, [0, 1, 8, 256, 256, 256, 225]);
     assert!(sent.is_sorted_by_key(|batch| batch.time_ms));
 }
