@@ -10,17 +10,16 @@ use serde::Serialize;
 
 use crate::limit::fdatasync;
 use crate::line::{Limit, Line};
+use crate::scenario::apart::{Apart, Findings};
 use crate::scenario::footprint::Footprint;
 use crate::scenario::throughput::warm_up;
 use crate::scenario::tree::{self, Value};
 use crate::scenario::{Sample, Scenario, ScenarioError, Settings};
 use crate::server::Server;
-use crate::server::products::{Product, TREEKEEPER};
+use crate::server::products::{Product, SMALL_CACHE, TREEKEEPER};
 
 /// The name under which limits stand among the results.
 pub const LIMIT: &str = "limit";
-/// treekeeper's setting for the line with a small cache.
-const SMALL_CACHE: &str = "treekeeper.cacheSize=64000000";
 
 /// What is compared.
 #[derive(Debug)]
@@ -29,6 +28,8 @@ pub struct Comparison {
     pub products: Vec<Product>,
     /// The lines to fill.
     pub lines: Vec<&'static Line>,
+    /// The lines were asked for by name: each of them is measured in every round.
+    pub lines_named: bool,
     /// How often.
     pub rounds: usize,
     /// How long, how many, how fast.
@@ -46,6 +47,8 @@ pub struct Results {
     pub samples: BTreeMap<(&'static str, String), Vec<Sample>>,
     /// What did not work.
     pub failures: Vec<Failure>,
+    /// What a reader must know of the values, each sentence once.
+    pub notes: Vec<String>,
 }
 
 /// A scenario that did not end well.
@@ -149,6 +152,33 @@ impl Round<'_> {
         if with_small_cache {
             self.measure_footprint(&product.clone().with_setting(SMALL_CACHE), small_cache);
         }
+        if self.round == 1 || self.comparison.lines_named {
+            for scenario in Apart::ALL {
+                self.measure_apart(product, scenario);
+            }
+        }
+    }
+
+    fn measure_apart(&mut self, product: &Product, scenario: Apart) {
+        if !scenario
+            .lines()
+            .iter()
+            .any(|line| self.comparison.wants(line))
+        {
+            return;
+        }
+        let findings = self.note(product.name(), scenario.lines(), |run| {
+            let folder = run.comparison.folder.join("server");
+            scenario.run(product, &folder, &run.comparison.settings)
+        });
+        let Findings { samples, notes } = findings.unwrap_or_default();
+        for note in notes {
+            (self.progress)(&note);
+            if !self.results.notes.contains(&note) {
+                self.results.notes.push(note);
+            }
+        }
+        self.add(product.name(), samples);
     }
 
     fn start_warm(&self, product: &Product) -> Result<Server, ScenarioError> {
@@ -267,7 +297,7 @@ impl Round<'_> {
             let (round, rounds) = (self.round, self.comparison.rounds);
             let value = unit.format(sample.value);
             (self.progress)(&format!(
-                "{round}/{rounds} {contestant:<10} {:<14} {value}",
+                "{round}/{rounds} {contestant:<10} {:<19} {value}",
                 sample.line
             ));
             self.results

@@ -11,6 +11,7 @@
 //! * [`scenario`]: what is done to a server to fill a line.
 //! * [`load`]: the load generator.
 //! * [`server`]: how Apache ZooKeeper, treekeeper and others are started, killed and started again.
+//! * [`growth`]: how the servers fare as what they hold grows; a run and a report of its own.
 //! * [`limit`]: an echo of the same frames, and the disk alone.
 //!
 //! Nothing here depends on treekeeper's server: it is measured from outside, like any other.
@@ -19,6 +20,7 @@
 
 pub mod budget;
 pub mod comparison;
+pub mod growth;
 pub mod limit;
 pub mod line;
 pub mod load;

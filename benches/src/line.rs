@@ -14,6 +14,10 @@ pub enum Unit {
     Megabytes,
     /// 10³ bytes.
     Kilobytes,
+    /// Bytes.
+    Bytes,
+    /// Milliseconds of a processor's time per second.
+    MillisecondsPerSecond,
 }
 
 /// What the machine could do at best on a line, measured in the same run.
@@ -41,6 +45,8 @@ pub struct Line {
     pub budget: Option<Budget>,
     /// The yardstick, if there is one.
     pub limit: Option<Limit>,
+    /// It takes long: measured in the first round only, unless it is asked for by name.
+    pub once: bool,
 }
 
 const READS: Limit = Limit::Echo(EchoReplies {
@@ -71,6 +77,7 @@ const fn rate(name: &'static str, title: &'static str, factor: f64, limit: Limit
         unit: Unit::PerSecond,
         budget: Some(Budget::TimesAtLeast(factor)),
         limit: Some(limit),
+        once: false,
     }
 }
 
@@ -81,6 +88,33 @@ const fn tail(name: &'static str, title: &'static str, limit: Limit) -> Line {
         unit: Unit::Milliseconds,
         budget: None,
         limit: Some(limit),
+        once: false,
+    }
+}
+
+/// What reaches the disk with each request.
+const fn bytes(name: &'static str, title: &'static str, limit: Limit) -> Line {
+    Line {
+        unit: Unit::Bytes,
+        ..tail(name, title, limit)
+    }
+}
+
+const fn once(name: &'static str, title: &'static str, unit: Unit) -> Line {
+    Line {
+        name,
+        title,
+        unit,
+        budget: None,
+        limit: None,
+        once: true,
+    }
+}
+
+const fn once_at_most(name: &'static str, title: &'static str, unit: Unit, value: f64) -> Line {
+    Line {
+        budget: Some(Budget::ValueAtMost(value)),
+        ..once(name, title, unit)
     }
 }
 
@@ -93,6 +127,7 @@ const fn disk(name: &'static str, title: &'static str, group: u32) -> Line {
         unit: Unit::PerSecond,
         budget: None,
         limit,
+        once: false,
     }
 }
 
@@ -103,6 +138,7 @@ const fn at_most(name: &'static str, title: &'static str, unit: Unit, budget: Bu
         unit,
         budget: Some(budget),
         limit: None,
+        once: false,
     }
 }
 
@@ -118,6 +154,16 @@ pub const LINES: &[Line] = &[
     ),
     rate("set", "setData, 50 connections, 1 in flight", 1.5, WRITES),
     rate("set-pipelined", "setData, 50 × 16 in flight", 4.0, WRITES),
+    bytes(
+        "set-bytes",
+        "setData, 50 connections, 1 in flight: disk writes each",
+        WRITES,
+    ),
+    bytes(
+        "set-pipelined-bytes",
+        "setData, 50 × 16 in flight: disk writes each",
+        WRITES,
+    ),
     rate("mixed", "90 % reads, 1 KB, 50 connections", 2.0, LARGE_MIX),
     rate("list", "getChildren of 100, 8 connections", 4.0, READS),
     rate("multi", "multi of 10 sets, 8 connections", 3.0, WRITES),
@@ -130,6 +176,7 @@ pub const LINES: &[Line] = &[
         unit: Unit::Milliseconds,
         budget: Some(Budget::FractionAtMost(0.25)),
         limit: Some(FAN_OUT),
+        once: false,
     },
     Line {
         name: "listed",
@@ -137,6 +184,7 @@ pub const LINES: &[Line] = &[
         unit: Unit::Milliseconds,
         budget: Some(Budget::FractionAtMost(0.25)),
         limit: Some(FAN_OUT),
+        once: false,
     },
     at_most(
         "idle",
@@ -168,6 +216,69 @@ pub const LINES: &[Line] = &[
         Unit::Megabytes,
         Budget::ValueAtMost(190.0),
     ),
+    once(
+        "get-calm",
+        "getData at half the fixed rate: p99",
+        Unit::Milliseconds,
+    ),
+    once(
+        "get-disturbed",
+        "getData beside large values and lists: p99",
+        Unit::Milliseconds,
+    ),
+    once(
+        "set-calm",
+        "setData at half the fixed rate: p99",
+        Unit::Milliseconds,
+    ),
+    once(
+        "set-disturbed",
+        "setData beside large values and lists: p99",
+        Unit::Milliseconds,
+    ),
+    once_at_most(
+        "mass-session",
+        "one of very many sessions that ping",
+        Unit::Kilobytes,
+        8.0,
+    ),
+    once(
+        "mass-pings",
+        "CPU for the pings of very many sessions",
+        Unit::MillisecondsPerSecond,
+    ),
+    once(
+        "mass-expiry-tail",
+        "setData while thousands of sessions expire: p99",
+        Unit::Milliseconds,
+    ),
+    once(
+        "mass-expiry-longest",
+        "setData while thousands of sessions expire: longest",
+        Unit::Milliseconds,
+    ),
+    once(
+        "mass-expiry-span",
+        "thousands of sessions expire: from the first to the last",
+        Unit::Milliseconds,
+    ),
+    once("watch", "data watch on a path of its own", Unit::Bytes),
+    once(
+        "watch-shared",
+        "data watch on a path that 100 watch",
+        Unit::Bytes,
+    ),
+    once_at_most(
+        "znodes-cgroup",
+        "memory with 1 M znodes, cache of 64 MB, in a cgroup of 190 MB",
+        Unit::Megabytes,
+        190.0,
+    ),
+    once(
+        "znodes-cgroup-peak",
+        "memory with 1 M znodes in that cgroup: peak",
+        Unit::Megabytes,
+    ),
     disk("sync-50", "the disk alone: groups of 50 setData", 50),
     disk("sync-800", "the disk alone: groups of 800 setData", 800),
 ];
@@ -196,6 +307,8 @@ impl Unit {
             Self::Milliseconds => format!("{value:.2} ms"),
             Self::Megabytes => format!("{value:.1} MB"),
             Self::Kilobytes => format!("{value:.1} KB"),
+            Self::Bytes => format!("{value:.0} B"),
+            Self::MillisecondsPerSecond => format!("{value:.1} ms/s"),
         }
     }
 }
@@ -257,7 +370,16 @@ mod tests {
         assert_eq!(names(&["get"]), ["get"], "an exact name is no beginning");
         assert_eq!(
             names(&["set-", "told"]),
-            ["set-alone", "set-pipelined", "set-tail", "told"]
+            [
+                "set-alone",
+                "set-pipelined",
+                "set-bytes",
+                "set-pipelined-bytes",
+                "set-tail",
+                "told",
+                "set-calm",
+                "set-disturbed",
+            ]
         );
         assert_eq!(
             named_or_all(&["nothing".to_owned()]),

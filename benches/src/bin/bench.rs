@@ -9,10 +9,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use treekeeper_benches::comparison::Comparison;
+use treekeeper_benches::growth::plan::PlanOptions;
+use treekeeper_benches::growth::results::Results;
 use treekeeper_benches::limit::echo::{self, EchoOptions};
 use treekeeper_benches::line::{LINES, named_or_all};
 use treekeeper_benches::machine::Machine;
-use treekeeper_benches::report::{json, text};
+use treekeeper_benches::report::{growth as growth_report, json, text};
 use treekeeper_benches::scenario::Settings;
 use treekeeper_benches::server;
 use treekeeper_benches::server::products::Product;
@@ -22,13 +24,15 @@ use treekeeper_benches::server::products::Product;
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
-    command: Option<Internal>,
+    command: Option<Other>,
     #[command(flatten)]
     compare: Compare,
 }
 
 #[derive(Debug, Subcommand)]
-enum Internal {
+enum Other {
+    /// Measure how the servers fare as tree, connections, watches and directories grow
+    Growth(Growth),
     /// Answer every request at once, without a server's work: the limit, started by the comparison itself
     #[command(hide = true)]
     Echo(EchoOptions),
@@ -43,8 +47,9 @@ enum Servers {
     None,
 }
 
+/// Which servers there are, and where they run.
 #[derive(Debug, Args)]
-struct Compare {
+struct Installed {
     /// Which servers to run
     #[arg(long, value_enum, default_value = "both")]
     server: Servers,
@@ -57,13 +62,44 @@ struct Compare {
     /// Class path of Apache ZooKeeper [default: fetched once from Maven Central]
     #[arg(long, value_name = "PATHS")]
     zookeeper_class_path: Option<String>,
-    /// Heap of ZooKeeper's JVM; zkServer.sh gives it 1000
-    #[arg(long, default_value_t = 1000, value_name = "MB")]
-    zookeeper_heap: u32,
     /// A line of zoo.cfg for every server
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Only these lines of the table, by name or its beginning; see --list
+    /// Where the servers keep their data: a folder on the disk to measure
+    /// [default: ${TREEKEEPER_CACHE:-$HOME/.cache/treekeeper}/bench]
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+/// The heap that zkServer.sh gives to ZooKeeper's JVM.
+const ZOOKEEPER_HEAP_MB: u32 = 1000;
+
+#[derive(Debug, Args)]
+struct Growth {
+    #[command(flatten)]
+    installed: Installed,
+    #[command(flatten)]
+    plan: PlanOptions,
+    /// Draw the values of this file, without measuring
+    #[arg(long, value_name = "growth.json")]
+    from: Option<PathBuf>,
+    /// Write plots, values and the section "Growth" of performance.md into docs/; series that were not measured again stay
+    #[arg(long)]
+    write_docs: bool,
+    /// The same, into another folder
+    #[arg(long, value_name = "DIR")]
+    docs: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Compare {
+    #[command(flatten)]
+    installed: Installed,
+    /// Heap of ZooKeeper's JVM
+    #[arg(long, default_value_t = ZOOKEEPER_HEAP_MB, value_name = "MB")]
+    zookeeper_heap: u32,
+    /// Only these lines of the table, by name or its beginning; see --list. Lines that take long are measured in the
+    /// first round only, unless they are named here
     #[arg(long, value_name = "LINE")]
     only: Vec<String>,
     /// Print the names of the lines and end
@@ -90,6 +126,9 @@ struct Compare {
     /// Sessions for the memory of an idle one [default: 5000, or 500 with --quick]
     #[arg(long)]
     idle_sessions: Option<u32>,
+    /// Sessions in mass, at most as many as a process may have open files [default: 100000, or 1000 with --quick]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    mass_sessions: Option<u32>,
     /// getData per second for its tail
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     get_rate: u32,
@@ -102,10 +141,6 @@ struct Compare {
     /// Do not measure the limits
     #[arg(long)]
     no_limits: bool,
-    /// Where the servers keep their data: a folder on the disk to measure
-    /// [default: ${TREEKEEPER_CACHE:-$HOME/.cache/treekeeper}/bench]
-    #[arg(long, value_name = "DIR")]
-    folder: Option<PathBuf>,
     /// Write the report, each round included, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -119,7 +154,8 @@ fn name_and_command(text: &str) -> Result<(String, String), String> {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
-        Some(Internal::Echo(options)) => echo::serve(&options)
+        Some(Other::Growth(arguments)) => growth(&arguments),
+        Some(Other::Echo(options)) => echo::serve(&options)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Into::into),
         None => compare(&arguments.compare),
@@ -133,36 +169,26 @@ fn main() -> ExitCode {
 fn compare(arguments: &Compare) -> Result<ExitCode, Box<dyn Error>> {
     if arguments.list {
         for line in LINES {
-            println!("{:<14} {}", line.name, line.title);
+            let once = if line.once { "; first round only" } else { "" };
+            println!("{:<19} {}{once}", line.name, line.title);
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let folder = arguments
-        .folder
-        .clone()
-        .map_or_else(|| cache().map(|cache| cache.join("bench")), Ok)?;
-    fs::create_dir_all(&folder)?;
+    let folder = data_folder(&arguments.installed)?;
     let machine = Machine::here(&folder);
     let comparison = Comparison {
-        products: products(arguments)?,
+        products: products(&arguments.installed, arguments.zookeeper_heap)?,
         lines: named_or_all(&arguments.only)
             .map_err(|name| format!("no line is called {name}; see --list"))?,
+        lines_named: !arguments.only.is_empty(),
         rounds: arguments
             .rounds
             .unwrap_or(if arguments.quick { 1 } else { 5 }),
         settings: settings(arguments),
-        // Two benches at once disturb each other, but not each other's files.
-        folder: folder.canonicalize()?.join(std::process::id().to_string()),
+        folder: own_folder(&folder)?,
         limits: !arguments.no_limits,
     };
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    )?;
+    open_files_max()?;
     end_cleanly_when_interrupted(comparison.folder.clone())?;
 
     let results = comparison.run(&mut |step| eprintln!("{step}"))?;
@@ -175,6 +201,75 @@ fn compare(arguments: &Compare) -> Result<ExitCode, Box<dyn Error>> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn growth(arguments: &Growth) -> Result<ExitCode, Box<dyn Error>> {
+    let docs = match (&arguments.docs, arguments.write_docs) {
+        (Some(folder), _) => Some(folder.clone()),
+        (None, true) => Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")),
+        (None, false) => None,
+    };
+    let (mut results, failures) = match &arguments.from {
+        Some(path) => {
+            let read = Results::read(path);
+            let results = read.map_err(|error| format!("{}: {error}", path.display()))?;
+            (results, 0)
+        }
+        None => measure_growth(arguments)?,
+    };
+    println!("{}", growth_report::text(&results));
+    if let Some(docs) = docs {
+        let kept = growth_report::json_path(&docs);
+        if kept.exists() && arguments.from.is_none() {
+            results = results.or(Results::read(&kept)?);
+        }
+        growth_report::write(&docs, &results)?;
+    }
+    Ok(if failures == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn measure_growth(arguments: &Growth) -> Result<(Results, usize), Box<dyn Error>> {
+    let folder = data_folder(&arguments.installed)?;
+    let machine = Machine::here(&folder);
+    let products = products(&arguments.installed, ZOOKEEPER_HEAP_MB)?;
+    let files_max = open_files_max()?;
+    let plan = arguments
+        .plan
+        .plan(products, files_max, own_folder(&folder)?);
+    end_cleanly_when_interrupted(plan.folder.clone())?;
+    let outcome = plan.run(&machine, &mut |step| eprintln!("{step}"))?;
+    Ok((outcome.results, outcome.failures))
+}
+
+/// The folder in which every bench has one of its own.
+fn data_folder(installed: &Installed) -> Result<PathBuf, Box<dyn Error>> {
+    let folder = installed
+        .folder
+        .clone()
+        .map_or_else(|| cache().map(|cache| cache.join("bench")), Ok)?;
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Two benches at once disturb each other, but not each other's files.
+fn own_folder(folder: &Path) -> std::io::Result<PathBuf> {
+    Ok(folder.canonicalize()?.join(std::process::id().to_string()))
+}
+
+/// Lets this process and its servers open as many files as they may, and returns how many that is.
+fn open_files_max() -> std::io::Result<u64> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, limit)?;
+    // Without a limit there are more than any bench needs.
+    Ok(maximum.unwrap_or(u64::MAX))
 }
 
 fn settings(arguments: &Compare) -> Settings {
@@ -195,13 +290,16 @@ fn settings(arguments: &Compare) -> Settings {
             .unwrap_or(if quick { 500 } else { 5000 }),
         watchers: 1000,
         changes: if quick { 10 } else { 50 },
+        mass_sessions: arguments
+            .mass_sessions
+            .map_or(if quick { 1000 } else { 100_000 }, |count| count as usize),
         get_rate: arguments.get_rate,
         set_rate: arguments.set_rate,
         settle: seconds(None, 1, 3),
     }
 }
 
-fn products(arguments: &Compare) -> Result<Vec<Product>, Box<dyn Error>> {
+fn products(arguments: &Installed, heap_mb: u32) -> Result<Vec<Product>, Box<dyn Error>> {
     let settings = || arguments.set.clone();
     let mut products = Vec::new();
     if matches!(arguments.server, Servers::Zookeeper | Servers::Both) {
@@ -209,11 +307,7 @@ fn products(arguments: &Compare) -> Result<Vec<Product>, Box<dyn Error>> {
             .zookeeper_class_path
             .clone()
             .map_or_else(fetch_zookeeper, Ok)?;
-        products.push(Product::zookeeper(
-            class_path,
-            arguments.zookeeper_heap,
-            settings(),
-        ));
+        products.push(Product::zookeeper(class_path, heap_mb, settings()));
     }
     if matches!(arguments.server, Servers::Treekeeper | Servers::Both) {
         let binary = arguments

@@ -72,6 +72,18 @@ impl Client {
     /// # Errors
     /// When the connection fails, or the server answers one of them with an error.
     pub fn call_all(&mut self, requests: &[Request]) -> Result<(), LoadError> {
+        self.call_all_but(requests, None)
+    }
+
+    /// The same, with one error that is no failure: for who watches what does not exist.
+    ///
+    /// # Errors
+    /// When the connection fails, or the server answers one of them with another error.
+    pub fn call_all_but(
+        &mut self,
+        requests: &[Request],
+        allowed: Option<ErrorCode>,
+    ) -> Result<(), LoadError> {
         for requests in requests.chunks(IN_FLIGHT_MAX) {
             let mut out = Vec::new();
             for (xid, request) in (self.next_xid..).zip(requests) {
@@ -79,7 +91,10 @@ impl Client {
             }
             self.stream.write_all(&out)?;
             for request in requests {
-                self.expect_reply(request)?;
+                match self.expect_reply(request) {
+                    Err(LoadError::Refused { code, .. }) if Some(code) == allowed => {}
+                    other => other?,
+                }
             }
         }
         Ok(())
@@ -91,22 +106,7 @@ impl Client {
         loop {
             match self.replies.next_reply()? {
                 None => self.receive()?,
-                Some(reply) if reply.xid != expected => {
-                    return Err(LoadError::WrongXid {
-                        expected,
-                        got: reply.xid,
-                    });
-                }
-                Some(reply) if reply.error != 0 => {
-                    let code = ErrorCode::from_i32(reply.error).ok_or_else(|| {
-                        LoadError::Unreadable(format!("error code {}", reply.error))
-                    })?;
-                    return Err(LoadError::Refused {
-                        request: format!("{request:?}"),
-                        code,
-                    });
-                }
-                Some(_) => return Ok(()),
+                Some(reply) => return reply.expect(expected, request),
             }
         }
     }

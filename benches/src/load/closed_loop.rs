@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::runtime;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::load::connection::Connection;
+use crate::load::connection::{Connection, OPENING_MAX};
 use crate::load::recorder::{Recorder, Silence};
 use crate::load::requests::Requests;
 use crate::load::{LoadError, Measured, Target};
@@ -162,10 +162,13 @@ fn run_share(
         .build()?
         .block_on(async {
             let mut connections = JoinSet::new();
+            let opening = Arc::new(Semaphore::new(OPENING_MAX));
             for requests in share {
+                let opening = Arc::clone(&opening);
                 let (opened, mut window, recorder) =
                     (opened.clone(), window.clone(), Arc::clone(&recorder));
                 connections.spawn(async move {
+                    let permit = opening.acquire().await;
                     let connection = match Connection::open(address).await {
                         Ok(connection) => connection,
                         Err(error) => {
@@ -175,7 +178,7 @@ fn run_share(
                         }
                     };
                     let _ = opened.send(Ok(()));
-                    drop(opened);
+                    drop((permit, opened));
                     let Ok(window) = window
                         .wait_for(Option::is_some)
                         .await

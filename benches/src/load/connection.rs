@@ -4,12 +4,17 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use treekeeper_protocol::Request;
 
 use crate::load::LoadError;
 use crate::load::client::{check_session, closed};
 use crate::load::frame::{Frame, connect_frame};
 use crate::load::replies::Replies;
+
+/// Connections that are opened at the same time. More would overflow the backlog of a listener (ZooKeeper's has 50), and
+/// what the kernel drops there is tried again only a second later.
+pub const OPENING_MAX: usize = 40;
 
 /// An open connection with a session of its own.
 #[derive(Debug)]
@@ -40,6 +45,30 @@ impl Connection {
             }
             connection.receive().await?;
         }
+    }
+
+    /// Opens `count` of them, [`OPENING_MAX`] at a time.
+    ///
+    /// # Errors
+    /// When any of them cannot be opened.
+    ///
+    /// # Panics
+    /// When the task that opens one does.
+    pub async fn open_all(address: SocketAddr, count: usize) -> Result<Vec<Self>, LoadError> {
+        let mut connections = Vec::with_capacity(count);
+        let mut opening = JoinSet::new();
+        for _ in 0..count {
+            if opening.len() == OPENING_MAX
+                && let Some(opened) = opening.join_next().await
+            {
+                connections.push(opened.expect("opening does not panic")?);
+            }
+            opening.spawn(Self::open(address));
+        }
+        while let Some(opened) = opening.join_next().await {
+            connections.push(opened.expect("opening does not panic")?);
+        }
+        Ok(connections)
     }
 
     /// Waits until more bytes have come.

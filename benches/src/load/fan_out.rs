@@ -108,8 +108,7 @@ impl FanOut {
         let tally = Arc::new(Tally::default());
         let (list, turns) = watch::channel(());
         let mut watchers = JoinSet::new();
-        for _ in 0..self.watchers {
-            let connection = Connection::open(target.address).await?;
+        for connection in Connection::open_all(target.address, self.watchers).await? {
             let list = Frame::new(&Request::GetChildren2(ReadRequest {
                 path: self.parent.clone(),
                 watch: true,

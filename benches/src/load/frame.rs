@@ -54,12 +54,17 @@ impl Frame {
 
 /// The first frame of a connection: asks for a new session.
 pub fn connect_frame() -> Box<[u8]> {
+    connect_frame_asking(SESSION_TIMEOUT_MS)
+}
+
+/// The same for a session with another time-out, in ms.
+pub fn connect_frame_asking(timeout_ms: i32) -> Box<[u8]> {
     let mut bytes = BytesMut::new();
     bytes.put_i32(0);
     let request = ConnectRequest {
         protocol_version: 0,
         last_zxid_seen: 0,
-        timeout_ms: SESSION_TIMEOUT_MS,
+        timeout_ms,
         session_id: 0,
         password: Some(bytes::Bytes::from_static(&[0; 16])),
         read_only: Some(false),

@@ -8,12 +8,16 @@
 pub mod client;
 pub mod closed_loop;
 pub mod connection;
+pub mod crowd;
 pub mod fan_out;
 pub mod frame;
+pub mod in_turn;
+pub mod numbered;
 pub mod open_loop;
 pub mod recorder;
 pub mod replies;
 pub mod requests;
+pub mod steady;
 
 use std::io;
 use std::net::SocketAddr;

@@ -52,6 +52,23 @@ struct Sender {
     unsent: Vec<u8>,
 }
 
+/// A request that was answered without an error while measuring.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    /// When it should have left.
+    pub intended: Instant,
+    /// How long after that it was answered.
+    pub latency: Duration,
+}
+
+/// What the connections saw.
+#[derive(Debug, Default)]
+struct Seen {
+    recorder: Recorder,
+    /// Each single answer, if they are asked for.
+    answers: Option<Vec<Answer>>,
+}
+
 impl OpenLoop {
     /// Puts the load on `target` and measures.
     ///
@@ -61,6 +78,30 @@ impl OpenLoop {
     /// # Panics
     /// When a request of the plan is answered before it was sent, or its requests are finite.
     pub fn run(self, target: Target) -> Result<Measured, LoadError> {
+        Ok(self.run_into(target, Seen::default())?.0)
+    }
+
+    /// The same, and every single answer, in the order in which they came.
+    ///
+    /// # Errors
+    /// Those of [`OpenLoop::run`].
+    ///
+    /// # Panics
+    /// Those of [`OpenLoop::run`].
+    pub fn run_with_answers(self, target: Target) -> Result<(Measured, Vec<Answer>), LoadError> {
+        let seen = Seen {
+            answers: Some(Vec::new()),
+            ..Seen::default()
+        };
+        let (measured, answers) = self.run_into(target, seen)?;
+        Ok((measured, answers.unwrap_or_default()))
+    }
+
+    fn run_into(
+        self,
+        target: Target,
+        seen: Seen,
+    ) -> Result<(Measured, Option<Vec<Answer>>), LoadError> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -80,27 +121,21 @@ impl OpenLoop {
         let start = Instant::now() + self.warm_up;
         let end = start + self.measure;
         let silence = Arc::new(Silence::since(start));
-        let recorder = Arc::new(Mutex::new(Recorder::default()));
+        let seen = Arc::new(Mutex::new(seen));
         let interval = Duration::from_secs(1) / self.per_second;
 
         thread::scope(|scope| {
             let sending = scope.spawn(move || send_all(&mut senders, interval, start, end));
             let receiving = {
-                let (recorder, silence) = (Arc::clone(&recorder), Arc::clone(&silence));
+                let (seen, silence) = (Arc::clone(&seen), Arc::clone(&silence));
                 scope.spawn(move || {
                     runtime.block_on(async {
                         let mut connections = JoinSet::new();
                         for (connection, unanswered) in receivers {
-                            let (recorder, silence) = (Arc::clone(&recorder), Arc::clone(&silence));
+                            let (seen, silence) = (Arc::clone(&seen), Arc::clone(&silence));
                             connections.spawn(async move {
-                                receive_all(
-                                    connection,
-                                    &unanswered,
-                                    start..end,
-                                    &recorder,
-                                    &silence,
-                                )
-                                .await
+                                receive_all(connection, &unanswered, start..end, &seen, &silence)
+                                    .await
                             });
                         }
                         while let Some(result) = connections.join_next().await {
@@ -117,10 +152,11 @@ impl OpenLoop {
             let sent_late = sending.join().expect("the sender does not panic")?;
             receiving.join().expect("the receiver does not panic")?;
             silence.broken(end);
-            let recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut measured = Measured::new(&recorder, silence.longest_ms(), end - start, usage);
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let silence_ms = silence.longest_ms();
+            let mut measured = Measured::new(&seen.recorder, silence_ms, end - start, usage);
             measured.sent_late_p99_us = Some(sent_late.percentile_us(99.0));
-            Ok(measured)
+            Ok((measured, seen.answers.take()))
         })
     }
 }
@@ -227,7 +263,7 @@ async fn receive_all(
     mut connection: Connection,
     unanswered: &Unanswered,
     window: std::ops::Range<Instant>,
-    recorder: &Mutex<Recorder>,
+    seen: &Mutex<Seen>,
     silence: &Silence,
 ) -> Result<(), LoadError> {
     let mut expected = 1;
@@ -257,11 +293,15 @@ async fn receive_all(
             let Some(intended) = intended.expect("no reply comes before its request") else {
                 return Ok(());
             };
-            let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             if reply.error != 0 {
-                recorder.failed();
+                seen.recorder.failed();
             } else if window.contains(&intended) {
-                recorder.answered(now.saturating_duration_since(intended));
+                let latency = now.saturating_duration_since(intended);
+                seen.recorder.answered(latency);
+                if let Some(answers) = &mut seen.answers {
+                    answers.push(Answer { intended, latency });
+                }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Reads replies out of a connection's bytes, without copying them.
 
+use treekeeper_protocol::{ErrorCode, Request};
+
 use crate::load::LoadError;
 
 /// Replies larger than this make the buffer grow.
@@ -78,6 +80,16 @@ impl Replies {
         let Some(frame) = self.next_frame() else {
             return Ok(None);
         };
+        Reply::parse(frame).map(Some)
+    }
+}
+
+impl<'a> Reply<'a> {
+    /// Reads the payload of a frame.
+    ///
+    /// # Errors
+    /// When it is too short to be a reply.
+    pub fn parse(frame: &'a [u8]) -> Result<Self, LoadError> {
         let Some((header, body)) = frame.split_first_chunk::<HEADER_BYTES>() else {
             return Err(LoadError::Unreadable(format!(
                 "a frame of {} bytes",
@@ -87,11 +99,33 @@ impl Replies {
         let word = |at: usize| {
             i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
         };
-        Ok(Some(Reply {
+        Ok(Self {
             xid: word(0),
             error: word(12),
             body,
-        }))
+        })
+    }
+
+    /// Whether it is the reply to `request`, sent under the xid `expected`, and says that it was done.
+    ///
+    /// # Errors
+    /// When it is another one's, or names an error.
+    pub fn expect(self, expected: i32, request: &Request) -> Result<(), LoadError> {
+        if self.xid != expected {
+            return Err(LoadError::WrongXid {
+                expected,
+                got: self.xid,
+            });
+        }
+        if self.error == 0 {
+            return Ok(());
+        }
+        let code = ErrorCode::from_i32(self.error)
+            .ok_or_else(|| LoadError::Unreadable(format!("error code {}", self.error)))?;
+        Err(LoadError::Refused {
+            request: format!("{request:?}"),
+            code,
+        })
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use treekeeper_protocol::{Acl, CreateKind, CreateRequest, Request};
 
-use crate::load::frame::{BODY_AT, Frame};
+use crate::load::frame::Frame;
+use crate::load::in_turn::InTurn;
+use crate::load::numbered::{NumberedFrame, Spread};
 
 /// The sequence of requests of one connection.
 #[derive(Clone, Debug)]
@@ -24,6 +26,10 @@ pub enum Requests {
     },
     /// New znodes, one after the other.
     Create(Creates),
+    /// Znodes of a spread population.
+    Spread(Spread),
+    /// The same few requests again and again.
+    InTurn(InTurn),
 }
 
 impl Requests {
@@ -44,6 +50,8 @@ impl Requests {
                 choice.append_next(xid, out);
             }
             Self::Create(creates) => return creates.append_next(xid, out),
+            Self::Spread(spread) => return spread.append_next(xid, out),
+            Self::InTurn(in_turn) => in_turn.append_next(xid, out),
         }
         true
     }
@@ -77,11 +85,11 @@ impl Choice {
 
 /// A pseudo-random sequence (splitmix64) with a fixed seed: the same load in every run, for every server.
 #[derive(Clone, Debug)]
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     /// A number below `sides`.
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -90,20 +98,17 @@ impl Dice {
     }
 }
 
-const PARENT_DIGITS: usize = 4;
+pub(super) const PARENT_DIGITS: usize = 4;
 const NAME: &str = "znode-of-the-bench-";
-const NAME_DIGITS: usize = 12;
+pub(super) const NAME_DIGITS: usize = 12;
 /// Znodes below each parent when they are spread.
-const CHILDREN_PER_PARENT: u64 = 1000;
+pub(super) const CHILDREN_PER_PARENT: u64 = 1000;
 
 /// Creates znodes `ROOT/PPPP/znode-of-the-bench-NNNNNNNNNNNN`, either all of them below one parent or 1000 below each.
 /// With a root of 11 bytes their paths have 48.
 #[derive(Clone, Debug)]
 pub struct Creates {
-    frame: Frame,
-    /// Where the parent's digits stand, if the parent changes.
-    parent_at: Option<usize>,
-    name_at: usize,
+    frame: NumberedFrame,
     next: u64,
     step: u64,
     before: u64,
@@ -117,36 +122,20 @@ impl Creates {
             Self::parent(root, parent),
             Self::name(numbers.start)
         );
-        Self::new(&path, data, None, numbers.start, 1, numbers.end)
+        Self {
+            frame: NumberedFrame::under_one_parent(&create(&path, data.clone()), &path),
+            next: numbers.start,
+            step: 1,
+            before: numbers.end,
+        }
     }
 
     /// The numbers `first`, `first + step`, … below `before`, 1000 numbers to each parent.
     pub fn spread(root: &str, data: &Bytes, first: u64, step: u64, before: u64) -> Self {
-        Self::new(
-            &Self::spread_path(root, first),
-            data,
-            Some(root.len() + 1),
-            first,
-            step,
-            before,
-        )
-    }
-
-    fn new(
-        path: &str,
-        data: &Bytes,
-        parent_in_path: Option<usize>,
-        next: u64,
-        step: u64,
-        before: u64,
-    ) -> Self {
-        // The body begins with the length of the path.
-        let path_at = BODY_AT + 4;
+        let request = |path: &str| create(path, data.clone());
         Self {
-            frame: Frame::new(&create(path, data.clone())),
-            parent_at: parent_in_path.map(|at| path_at + at),
-            name_at: path_at + path.len() - NAME_DIGITS,
-            next,
+            frame: NumberedFrame::spread(request, root),
+            next: first,
             step,
             before,
         }
@@ -180,18 +169,7 @@ impl Creates {
         if self.next >= self.before {
             return false;
         }
-        let bytes = self.frame.bytes_mut();
-        if let Some(at) = self.parent_at {
-            write_digits(
-                self.next / CHILDREN_PER_PARENT,
-                &mut bytes[at..at + PARENT_DIGITS],
-            );
-        }
-        write_digits(
-            self.next,
-            &mut bytes[self.name_at..self.name_at + NAME_DIGITS],
-        );
-        self.frame.append(xid, out);
+        self.frame.append(self.next, xid, out);
         self.next += self.step;
         true
     }
@@ -207,13 +185,6 @@ pub fn create(path: &str, data: Bytes) -> Request {
         flags: 0,
         ttl: 0,
     })
-}
-
-fn write_digits(mut number: u64, digits: &mut [u8]) {
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(number % 10).expect("one digit");
-        number /= 10;
-    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ struct Report<'a> {
     rounds: usize,
     lines: Vec<LineReport<'a>>,
     failures: &'a [Failure],
+    notes: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -76,7 +77,8 @@ pub fn render(
         })
         .collect();
     let products = comparison.products.iter().map(Product::describe).collect();
-    let (settings, rounds, failures) = (&comparison.settings, comparison.rounds, &results.failures);
+    let (settings, rounds) = (&comparison.settings, comparison.rounds);
+    let (failures, notes) = (&results.failures, &results.notes);
     serde_json::to_string_pretty(&Report {
         machine,
         products,
@@ -84,5 +86,6 @@ pub fn render(
         rounds,
         lines,
         failures,
+        notes,
     })
 }

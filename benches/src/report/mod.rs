@@ -1,8 +1,14 @@
 //! What is told in the end: per line the medians, the ratio and the verdict; per contestant its tail and its cost.
 //!
-//! In: the [`Results`] of a comparison. Out: text for people ([`text`]) and JSON for programs ([`json`]).
+//! In: the [`Results`] of a comparison. Out: text for people ([`text`]) and JSON for programs ([`json`]). What growth looks
+//! like is told by [`growth`].
 
+pub mod axis;
+pub mod growth;
 pub mod json;
+pub mod number;
+pub mod page;
+pub mod plot;
 pub mod table;
 pub mod text;
 

@@ -20,11 +20,12 @@ pub fn render(comparison: &Comparison, machine: &Machine, results: &Results) -> 
     ));
     let settings = &comparison.settings;
     say(&format!(
-        "each line measured for {:?} after {:?}; {} znodes, {} idle sessions, {} load thread(s)",
+        "each line measured for {:?} after {:?}; {} znodes, {} idle sessions, {} in mass, {} load thread(s)",
         settings.measure,
         settings.warm_up,
         settings.znodes,
         settings.idle_sessions,
+        settings.mass_sessions,
         settings.load_threads
     ));
     for product in &comparison.products {
@@ -40,6 +41,9 @@ pub fn render(comparison: &Comparison, machine: &Machine, results: &Results) -> 
         say(
             "Requests at a fixed rate left more than 1 ms late (99th percentile): the tails are partly the load generator's.",
         );
+    }
+    for note in &results.notes {
+        say(note);
     }
     for failure in &results.failures {
         say(&format!(
@@ -123,6 +127,7 @@ fn bare(value: &str) -> String {
         .trim_end_matches(" ms")
         .trim_end_matches("MB")
         .trim_end_matches("KB")
+        .trim_end_matches(" B")
         .trim_end()
         .to_owned()
 }

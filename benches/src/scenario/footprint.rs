@@ -1,5 +1,6 @@
 //! Memory and restart: an idle process, idle sessions, a million znodes, and the first write after `kill -9`.
 
+use std::ops::Range;
 use std::thread;
 use std::time::Instant;
 
@@ -9,15 +10,15 @@ use treekeeper_protocol::{ReadRequest, Request, SetDataRequest};
 use crate::load::client::Client;
 use crate::load::closed_loop::{ClosedLoop, Until};
 use crate::load::requests::{Creates, Requests, create};
-use crate::load::{LoadError, Target};
+use crate::load::{LoadError, Measured, Target};
 
 use crate::scenario::tree::Value;
 use crate::scenario::{Sample, ScenarioError, Settings};
 use crate::server::Server;
 use crate::usage::resident_bytes;
 
-/// Eleven bytes, so that the paths below it have 48.
-const ROOT: &str = "/population";
+/// The root of the population. Eleven bytes, so that the paths below it have 48.
+pub const ROOT: &str = "/population";
 /// Connections that make the znodes, and what each keeps in flight.
 const CONNECTIONS: u64 = 50;
 const IN_FLIGHT: usize = 16;
@@ -72,21 +73,25 @@ impl Footprint {
             ));
         }
         if self.znodes.is_some() || self.restart {
-            populate(target, settings)?;
+            populate(target, 0..settings.znodes, settings.load_threads)?;
             thread::sleep(settings.settle);
             if let Some(line) = self.znodes {
                 samples.push(Sample::plain(line, resident(target)? / 1e6));
             }
         }
         if self.restart {
-            samples.push(Sample::plain("restart", restart_ms(server, settings)?));
+            samples.push(Sample::plain(
+                "restart",
+                restart_ms(server, settings.znodes)?,
+            ));
         }
         Ok(samples)
     }
 }
 
+/// Resident memory of the server in bytes.
 #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
-fn resident(target: Target) -> Result<f64, ScenarioError> {
+pub(crate) fn resident(target: Target) -> Result<f64, ScenarioError> {
     Ok(resident_bytes(target.pid)? as f64)
 }
 
@@ -108,40 +113,48 @@ fn idle_session_bytes(
     Ok(grown / f64::from(settings.idle_sessions))
 }
 
-fn populate(target: Target, settings: &Settings) -> Result<(), ScenarioError> {
-    let mut parents = vec![create(ROOT, Bytes::new())];
-    for parent in 0..Creates::spread_parents(settings.znodes) {
+/// Creates the znodes of `numbers` as fast as it goes; those before them are there already.
+///
+/// # Errors
+/// When the load fails, or the server refuses a znode.
+pub(crate) fn populate(
+    target: Target,
+    numbers: Range<u64>,
+    threads: usize,
+) -> Result<Measured, ScenarioError> {
+    let mut parents = Vec::new();
+    if numbers.start == 0 {
+        parents.push(create(ROOT, Bytes::new()));
+    }
+    for parent in Creates::spread_parents(numbers.start)..Creates::spread_parents(numbers.end) {
         parents.push(create(&Creates::parent(ROOT, parent), Bytes::new()));
     }
     let mut client = Client::connect(target.address)?;
     client.call_all(&parents)?;
     client.close()?;
-    let numbers = |first| {
-        Creates::spread(
-            ROOT,
-            &Value::Small.data(),
-            first,
-            CONNECTIONS,
-            settings.znodes,
-        )
-    };
+    let first = numbers.start..numbers.start + CONNECTIONS;
+    let creates =
+        |first| Creates::spread(ROOT, &Value::Small.data(), first, CONNECTIONS, numbers.end);
     let measured = ClosedLoop {
-        requests: (0..CONNECTIONS)
-            .map(|first| Requests::Create(numbers(first)))
+        requests: first
+            .map(|first| Requests::Create(creates(first)))
             .collect(),
         in_flight: IN_FLIGHT,
         until: Until::Exhausted,
-        threads: settings.load_threads,
+        threads,
     }
     .run(target)?;
     match measured.errors {
-        0 => Ok(()),
+        0 => Ok(measured),
         errors => Err(ScenarioError::Refused { errors }),
     }
 }
 
 /// Kills the server, starts it again and waits until it has accepted a write; then looks for what it had acknowledged.
-fn restart_ms(server: &mut Server, settings: &Settings) -> Result<f64, ScenarioError> {
+///
+/// # Errors
+/// When the server or a connection fails, or an acknowledged znode is lost.
+pub(crate) fn restart_ms(server: &mut Server, znodes: u64) -> Result<f64, ScenarioError> {
     server.kill()?;
     let start = Instant::now();
     server.start_again()?;
@@ -160,8 +173,8 @@ fn restart_ms(server: &mut Server, settings: &Settings) -> Result<f64, ScenarioE
         }
     };
     let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
-    let last = settings.znodes.saturating_sub(CONNECTIONS * 2)..settings.znodes;
-    let spread = (0..CHECKED).map(|number| number * settings.znodes / CHECKED);
+    let last = znodes.saturating_sub(CONNECTIONS * 2)..znodes;
+    let spread = (0..CHECKED).map(|number| number * znodes / CHECKED);
     for number in spread.chain(last) {
         let path = Creates::spread_path(ROOT, number);
         let exists = Request::Exists(ReadRequest {

@@ -3,6 +3,7 @@
 //! In: a running server and [`Settings`]. Out: a [`Sample`] per line. Not here: how load is made (`load`), which servers
 //! there are (`server`), what several rounds say together (`report`).
 
+pub mod apart;
 pub mod fan_out;
 pub mod footprint;
 pub mod tail;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub get_rate: u32,
     /// setData per second for its tail.
     pub set_rate: u32,
+    /// Sessions in mass.
+    pub mass_sessions: usize,
     /// How long a server is left alone before its memory is read.
     pub settle: Duration,
 }
@@ -76,6 +79,12 @@ pub enum ScenarioError {
         /// How many.
         errors: u64,
     },
+    /// The server did what no server may do.
+    #[error("{0}")]
+    Wrong(String),
+    /// The server needed more memory than its control group has.
+    #[error("the kernel killed it: it took more memory than it may have")]
+    KilledForMemory,
 }
 
 impl Sample {
@@ -134,7 +143,7 @@ impl Scenario {
     /// The lines that it fills.
     pub fn lines(self) -> Vec<&'static str> {
         match self {
-            Self::Throughput(throughput) => vec![throughput.line],
+            Self::Throughput(throughput) => throughput.lines(),
             Self::Tail(tail) => vec![tail.line],
             Self::FanOut => vec!["told", "listed"],
         }
@@ -146,7 +155,7 @@ impl Scenario {
     /// When the load fails, or any request does.
     pub fn run(self, target: Target, settings: &Settings) -> Result<Vec<Sample>, ScenarioError> {
         match self {
-            Self::Throughput(throughput) => Ok(vec![throughput.run(target, settings)?]),
+            Self::Throughput(throughput) => throughput.run(target, settings),
             Self::Tail(tail) => Ok(vec![tail.run(target, settings)?]),
             Self::FanOut => fan_out::run(target, settings),
         }

@@ -31,6 +31,8 @@ pub enum Operation {
 pub struct Throughput {
     /// The line.
     pub line: &'static str,
+    /// The line for the bytes that reach the disk with each request, if there is one.
+    pub bytes_line: Option<&'static str>,
     /// What is done.
     pub operation: Operation,
     /// By how many.
@@ -43,54 +45,63 @@ pub struct Throughput {
 pub const THROUGHPUTS: &[Throughput] = &[
     Throughput {
         line: "get",
+        bytes_line: None,
         operation: Operation::Get,
         connections: 50,
         in_flight: 1,
     },
     Throughput {
         line: "get-pipelined",
+        bytes_line: None,
         operation: Operation::Get,
         connections: 50,
         in_flight: 16,
     },
     Throughput {
         line: "set-alone",
+        bytes_line: None,
         operation: Operation::Set,
         connections: 1,
         in_flight: 1,
     },
     Throughput {
         line: "set",
+        bytes_line: Some("set-bytes"),
         operation: Operation::Set,
         connections: 50,
         in_flight: 1,
     },
     Throughput {
         line: "set-pipelined",
+        bytes_line: Some("set-pipelined-bytes"),
         operation: Operation::Set,
         connections: 50,
         in_flight: 16,
     },
     Throughput {
         line: "mixed",
+        bytes_line: None,
         operation: Operation::Mixed,
         connections: 50,
         in_flight: 1,
     },
     Throughput {
         line: "list",
+        bytes_line: None,
         operation: Operation::List,
         connections: 8,
         in_flight: 1,
     },
     Throughput {
         line: "multi",
+        bytes_line: None,
         operation: Operation::Multi,
         connections: 8,
         in_flight: 1,
     },
     Throughput {
         line: "create",
+        bytes_line: None,
         operation: Operation::Create,
         connections: tree::CREATE_PARENTS,
         in_flight: 1,
@@ -142,7 +153,7 @@ impl Throughput {
     ///
     /// # Errors
     /// When the load fails, or any request does.
-    pub fn run(&self, target: Target, settings: &Settings) -> Result<Sample, ScenarioError> {
+    pub fn run(&self, target: Target, settings: &Settings) -> Result<Vec<Sample>, ScenarioError> {
         let measured = ClosedLoop {
             requests: self.operation.requests(self.connections),
             in_flight: self.in_flight,
@@ -153,7 +164,16 @@ impl Throughput {
             threads: settings.load_threads,
         }
         .run(target)?;
-        Sample::of(self.line, measured, Measured::rate)
+        let bytes = self
+            .bytes_line
+            .map(|line| Sample::plain(line, measured.disk_bytes.unwrap_or(measured.charged_bytes)));
+        let rate = Sample::of(self.line, measured, Measured::rate)?;
+        Ok(bytes.into_iter().chain([rate]).collect())
+    }
+
+    /// The lines that it fills.
+    pub fn lines(&self) -> Vec<&'static str> {
+        self.bytes_line.into_iter().chain([self.line]).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! In: a product and a folder. Out: a running server that answers. Not here: what is measured on it.
 
+pub mod memory_group;
 pub mod products;
 
 use std::collections::BTreeSet;
@@ -21,8 +22,8 @@ use crate::load::client::Client;
 use crate::load::{LoadError, Target};
 use crate::server::products::Product;
 
-/// A server that has not opened a session after this time has failed.
-const START_WITHIN: Duration = Duration::from_secs(120);
+/// A server that has not opened a session after this time has failed. ZooKeeper needs a minute for 10 M znodes.
+const START_WITHIN: Duration = Duration::from_secs(600);
 /// How long to wait before trying again to reach a server that starts: far below any start that is measured.
 const RETRY_AFTER: Duration = Duration::from_millis(1);
 /// The first patience with a session that is not answered; it doubles with each try. A ZooKeeper that starts may accept a
@@ -83,7 +84,7 @@ impl Server {
     /// Starts `product` with its configuration, data and output in `folder`, which is emptied first. Returns when it serves.
     ///
     /// # Errors
-    /// When it cannot be started, ends, or serves nobody within two minutes.
+    /// When it cannot be started, ends, or serves nobody within ten minutes.
     pub fn start(product: &Product, folder: &Path) -> Result<Self, ServerError> {
         let failed = |source| ServerError::Io {
             product: product.name().to_owned(),
@@ -141,6 +142,11 @@ impl Server {
         Ok(())
     }
 
+    /// From its next start on it is run as `product`, for instance with another heap.
+    pub fn run_as(&mut self, product: Product) {
+        self.product = product;
+    }
+
     /// Starts it again on the same data and returns as soon as the process runs, before it serves.
     ///
     /// # Errors
@@ -157,7 +163,7 @@ impl Server {
     /// Tries again and again to open a session.
     ///
     /// # Errors
-    /// When the process ends or opens none within two minutes.
+    /// When the process ends or opens none within ten minutes.
     pub fn wait_until_serving(&mut self) -> Result<Client, ServerError> {
         let give_up = Instant::now() + START_WITHIN;
         let mut patience = FIRST_PATIENCE;

@@ -15,6 +15,8 @@ pub struct Product {
     program: Program,
     /// Further lines of zoo.cfg.
     settings: Vec<String>,
+    /// The list of processes of the control group in which it runs.
+    group: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ pub struct EchoReplies {
 pub const ZOOKEEPER: &str = "zookeeper";
 /// The name of treekeeper in tables and on the command line.
 pub const TREEKEEPER: &str = "treekeeper";
+/// treekeeper's setting for the lines with a small cache.
+pub const SMALL_CACHE: &str = "treekeeper.cacheSize=64000000";
 
 impl Product {
     /// Apache ZooKeeper as `zkServer.sh start` runs it, but for its JMX agent: `-Xmx` is `heap_mb` (its own default is 1000).
@@ -51,6 +55,7 @@ impl Product {
                 heap_mb,
             },
             settings,
+            group: None,
         }
     }
 
@@ -60,6 +65,7 @@ impl Product {
             name: TREEKEEPER.to_owned(),
             program: Program::Treekeeper { binary },
             settings,
+            group: None,
         }
     }
 
@@ -69,6 +75,7 @@ impl Product {
             name,
             program: Program::Shell(command),
             settings,
+            group: None,
         }
     }
 
@@ -83,6 +90,7 @@ impl Product {
             name: name.to_owned(),
             program: Program::Echo(replies),
             settings: Vec::new(),
+            group: None,
         }
     }
 
@@ -114,10 +122,34 @@ impl Product {
         format!("{}: {program}{settings}", self.name)
     }
 
+    /// The heap of its JVM in MB; `None` for who has no JVM.
+    pub fn heap_mb(&self) -> Option<u32> {
+        match self.program {
+            Program::ZooKeeper { heap_mb, .. } => Some(heap_mb),
+            _ => None,
+        }
+    }
+
+    /// The same product with another heap; the same without one.
+    #[must_use]
+    pub fn with_heap_mb(mut self, mb: u32) -> Self {
+        if let Program::ZooKeeper { heap_mb, .. } = &mut self.program {
+            *heap_mb = mb;
+        }
+        self
+    }
+
     /// The same product with one more line of zoo.cfg.
     #[must_use]
     pub fn with_setting(mut self, line: &str) -> Self {
         self.settings.push(line.to_owned());
+        self
+    }
+
+    /// The same product in the control group with this list of processes.
+    #[must_use]
+    pub fn in_group(mut self, processes: PathBuf) -> Self {
+        self.group = Some(processes);
         self
     }
 
@@ -139,6 +171,21 @@ impl Product {
     }
 
     pub(super) fn command(&self, folder: &Path, address: SocketAddr) -> Command {
+        let command = self.own_command(folder, address);
+        let Some(processes) = &self.group else {
+            return command;
+        };
+        // It joins before it is the server, so that nothing of it is counted elsewhere.
+        let mut joined = Command::new("sh");
+        joined
+            .args(["-c", r#"echo $$ > "$0" && exec "$@""#])
+            .arg(processes)
+            .arg(command.get_program())
+            .args(command.get_args());
+        joined
+    }
+
+    fn own_command(&self, folder: &Path, address: SocketAddr) -> Command {
         let config = folder.join("zoo.cfg");
         match &self.program {
             Program::ZooKeeper {
@@ -206,6 +253,19 @@ mod tests {
         let command = product.command(Path::new("/f"), "127.0.0.1:7".parse().unwrap());
         let line = command.get_args().last().unwrap().to_str().unwrap();
         assert_eq!(line, "exec other -p 7 -d /f/data /f/zoo.cfg");
+    }
+
+    #[test]
+    fn in_a_group_the_same_command_is_run_by_a_process_that_has_joined_it() {
+        let product = Product::treekeeper(PathBuf::from("/bin/t"), Vec::new());
+        let address = "127.0.0.1:7".parse().unwrap();
+        let alone = product.command(Path::new("/f"), address);
+        let joined = product
+            .in_group(PathBuf::from("/g/cgroup.procs"))
+            .command(Path::new("/f"), address);
+        let joined: Vec<_> = joined.get_args().skip(2).collect();
+        assert_eq!(joined[..2], ["/g/cgroup.procs", "/bin/t"]);
+        assert_eq!(joined[2..], alone.get_args().collect::<Vec<_>>());
     }
 
     #[test]
