@@ -149,6 +149,12 @@ impl Queue {
         needed
     }
 
+    /// Has the socket taken all that was queued, as far as the task knows who has nothing in hand itself?
+    pub(super) fn is_drained(&self) -> bool {
+        let other_writes = matches!(self.writing, Writing::Other | Writing::OtherBeforeTask);
+        self.outbox.len() == 0 && !other_writes
+    }
+
     fn is_quiet(&self) -> bool {
         self.outbox.len() == 0 && !self.closing
     }
@@ -364,6 +370,7 @@ mod tests {
     use treekeeper_protocol::frame::split_frame;
 
     use super::super::outbox::Sending;
+    use super::super::socket::ClientSocket;
     use super::*;
 
     const BYTES: usize = 10;
@@ -546,6 +553,45 @@ mod tests {
         let before = queue.outbox.len();
         queue.event(&half);
         assert_eq!(queue.outbox.len(), before, "it grows no further");
+    }
+
+    #[tokio::test]
+    async fn while_somebody_else_writes_the_task_takes_nothing_and_is_woken_behind_it() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let _client = tokio::net::TcpStream::connect(address).await.unwrap();
+        let socket = ClientSocket::new(listener.accept().await.unwrap().0);
+        let mut queue = Queue {
+            direct: Some(socket.direct_writer()),
+            ..Queue::default()
+        };
+        let reply = |queue: &mut Queue, xid| {
+            let turn = queue.push(asked(xid), Slot::Waiting);
+            queue.finish(turn, 1, 0, |_| {}, false).unwrap();
+        };
+        reply(&mut queue, 1);
+        assert!(queue.take_to_write().is_none(), "the task runs");
+        assert_eq!(take(&mut queue).len(), 1);
+        queue.task_rests();
+
+        reply(&mut queue, 2);
+        let (_writer, bytes) = queue.take_to_write().unwrap();
+        assert!(!queue.is_drained(), "the bytes are on their way");
+        reply(&mut queue, 3);
+        queue.closing = true;
+        assert!(
+            take(&mut queue).is_empty(),
+            "or the third would come before the second"
+        );
+        assert!(!queue.is_drained());
+        let rest = bytes.slice(4..);
+        assert!(queue.written(rest.clone()), "the task has to go on");
+        assert!(!queue.is_drained());
+        let mut sending = Sending::default();
+        queue.take_finished(&mut sending);
+        assert_eq!(&*sending.slices()[0], &*rest, "the rest comes first");
+        assert_eq!(sending.slices().len(), 2);
+        assert!(queue.is_drained());
     }
 
     #[test]

@@ -137,9 +137,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             if matches!(written, Poll::Ready(Err(_))) {
                 return Poll::Ready(End::Closed);
             }
-            if self.connection.queue().closing
-                && (written.is_ready() || self.poll_linger(cx).is_ready())
-            {
+            let (closing, drained) = {
+                let queue = self.connection.queue();
+                (queue.closing, queue.is_drained())
+            };
+            if closing && (written.is_ready() && drained || self.poll_linger(cx).is_ready()) {
                 return Poll::Ready(End::Closed);
             }
             // Whoever held back goes on: nothing else would wake it.

@@ -63,7 +63,7 @@ impl Listing {
 }
 
 /// Bytes that a small cached list may grow before it is weighed again.
-const LISTING_GROWTH: usize = 4096;
+const LISTING_GROWTH: usize = 128;
 
 impl Tree {
     /// The child list of `path` if it is cached. A znode without children needs none: ask its `num_children` first.
