@@ -144,6 +144,9 @@ struct Compare {
     /// Write the report, each round included, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the report into docs/performance.md
+    #[arg(long)]
+    write_docs: bool,
 }
 
 fn name_and_command(text: &str) -> Result<(String, String), String> {
@@ -196,6 +199,10 @@ fn compare(arguments: &Compare) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(path) = &arguments.json {
         fs::write(path, json::render(&comparison, &machine, &results)?)?;
     }
+    if arguments.write_docs {
+        let page = docs_folder().join(growth_report::PAGE);
+        text::write(&page, &comparison, &machine, &results)?;
+    }
     Ok(if results.failures.is_empty() {
         ExitCode::SUCCESS
     } else {
@@ -206,7 +213,7 @@ fn compare(arguments: &Compare) -> Result<ExitCode, Box<dyn Error>> {
 fn growth(arguments: &Growth) -> Result<ExitCode, Box<dyn Error>> {
     let docs = match (&arguments.docs, arguments.write_docs) {
         (Some(folder), _) => Some(folder.clone()),
-        (None, true) => Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")),
+        (None, true) => Some(docs_folder()),
         (None, false) => None,
     };
     let (mut results, failures) = match &arguments.from {
@@ -328,6 +335,10 @@ fn products(arguments: &Installed, heap_mb: u32) -> Result<Vec<Product>, Box<dyn
 /// The treekeeper beside this program: both are built into the same folder.
 fn built_treekeeper() -> Result<PathBuf, Box<dyn Error>> {
     Ok(std::env::current_exe()?.with_file_name("treekeeper"))
+}
+
+fn docs_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
 }
 
 /// The class path that the compatibility tests use.

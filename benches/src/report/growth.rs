@@ -2,15 +2,15 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use crate::growth::quantity::Quantity;
 use crate::growth::results::{Measurement, Results};
 use crate::growth::series::Series;
 use crate::growth::stage::count;
 use crate::report::number::compact;
-use crate::report::page;
+use crate::report::page::Section;
 use crate::report::plot::{Plot, PlotLine};
 use crate::report::table::Table;
 use crate::server::products::{TREEKEEPER, ZOOKEEPER};
@@ -23,20 +23,18 @@ pub fn json_path(docs: &Path) -> PathBuf {
 
 /// Of plots and values, below the folder of the documentation.
 const FOLDER: &str = "performance";
-const PAGE: &str = "performance.md";
+/// The page, in the folder of the documentation.
+pub const PAGE: &str = "performance.md";
+const SECTION: Section = Section {
+    name: "growth",
+    command: r#"make bench ARGS="growth --write-docs""#,
+};
 
 /// Writes plots, values and the section of the page into the folder `docs`.
 ///
 /// # Errors
 /// When a file cannot be written, or the markers of the page are not in order.
 pub fn write(docs: &Path, results: &Results) -> Result<(), Box<dyn Error>> {
-    let page_path = docs.join(PAGE);
-    let page = match fs::read_to_string(&page_path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        page => page?,
-    };
-    let page = page::with_section(&page, &section(results))
-        .map_err(|error| format!("{}: {error}", page_path.display()))?;
     fs::create_dir_all(docs.join(FOLDER))?;
     for (&series, measurement) in &results.series {
         for (quantity, plot) in plots(series, measurement) {
@@ -44,7 +42,9 @@ pub fn write(docs: &Path, results: &Results) -> Result<(), Box<dyn Error>> {
         }
     }
     results.write(&json_path(docs))?;
-    fs::write(page_path, page)?;
+    let page_path = docs.join(PAGE);
+    let written = SECTION.write(&page_path, &section(results));
+    written.map_err(|error| format!("{}: {error}", page_path.display()))?;
     Ok(())
 }
 

@@ -1,41 +1,87 @@
-//! A page of the documentation of which one section is written by a program.
+//! A page of the documentation of which some sections are written by a program.
 
-/// The line before the section.
-const BEGIN: &str =
-    "<!-- growth: written by `make bench ARGS=\"growth --write-docs\"`, not by hand -->";
-/// How that line begins, whatever else it says.
-const BEGINS: &str = "<!-- growth:";
-/// The line behind the section.
-const END: &str = "<!-- end of growth -->";
+use std::path::Path;
+use std::{fs, io};
+
+/// A section between two lines that are comments in Markdown: `<!-- NAME: … -->` and `<!-- end of NAME -->`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// In its markers.
+    pub name: &'static str,
+    /// What writes it.
+    pub command: &'static str,
+}
 
 /// A page whose markers are not in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the markers `{BEGINS} … -->` and `{END}` must each stand once on the page, in this order")]
-pub struct MarkersError;
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the markers of the section {0} must each stand once on the page, in their order")]
+pub struct MarkersError(&'static str);
 
-/// `page` with `section` between the markers; what stands outside them is kept. Markers that are missing are added in the
-/// end.
-///
-/// # Errors
-/// When only one marker is there, one of them several times, or the last first.
-pub fn with_section(page: &str, section: &str) -> Result<String, MarkersError> {
-    let section = section.trim();
-    let once = |marker: &str| match page.matches(marker).count() {
-        0 => Ok(None),
-        1 => Ok(page.find(marker)),
-        _ => Err(MarkersError),
-    };
-    match (once(BEGINS)?, once(END)?) {
-        (None, None) => {
-            let before = page.trim_end();
-            let gap = if before.is_empty() { "" } else { "\n\n" };
-            Ok(format!("{before}{gap}{BEGIN}\n\n{section}\n\n{END}\n"))
+/// Why a page could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// It could not be read or written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Nobody could tell where the section goes.
+    #[error(transparent)]
+    Markers(#[from] MarkersError),
+}
+
+impl Section {
+    /// `page` with `text` between the markers; what stands outside them is kept. Markers that are missing are added in
+    /// the end.
+    ///
+    /// # Errors
+    /// When only one marker is there, one of them several times, or the last first.
+    pub fn put_into(self, page: &str, text: &str) -> Result<String, MarkersError> {
+        let text = text.trim();
+        let once = |marker: &str| match page.matches(marker).count() {
+            0 => Ok(None),
+            1 => Ok(page.find(marker)),
+            _ => Err(MarkersError(self.name)),
+        };
+        let (begin, end) = (self.begin(), self.end());
+        match (once(&self.begins())?, once(&end)?) {
+            (None, None) => {
+                let before = page.trim_end();
+                let gap = if before.is_empty() { "" } else { "\n\n" };
+                Ok(format!("{before}{gap}{begin}\n\n{text}\n\n{end}\n"))
+            }
+            (Some(first), Some(last)) if first < last => {
+                let (before, after) = (&page[..first], &page[last..]);
+                Ok(format!("{before}{begin}\n\n{text}\n\n{after}"))
+            }
+            _ => Err(MarkersError(self.name)),
         }
-        (Some(begin), Some(end)) if begin < end => {
-            let (before, after) = (&page[..begin], &page[end..]);
-            Ok(format!("{before}{BEGIN}\n\n{section}\n\n{after}"))
-        }
-        _ => Err(MarkersError),
+    }
+
+    /// Writes `text` into the page in the file `path`, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`PageError`]; then the file is as it was.
+    pub fn write(self, path: &Path, text: &str) -> Result<(), PageError> {
+        let page = match fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            page => page?,
+        };
+        Ok(fs::write(path, self.put_into(&page, text)?)?)
+    }
+
+    /// The line before the section.
+    fn begin(self) -> String {
+        let command = self.command;
+        format!("{} written by `{command}`, not by hand -->", self.begins())
+    }
+
+    /// How that line begins, whatever else it says.
+    fn begins(self) -> String {
+        format!("<!-- {}:", self.name)
+    }
+
+    /// The line behind the section.
+    fn end(self) -> String {
+        format!("<!-- end of {} -->", self.name)
     }
 }
 
@@ -43,9 +89,20 @@ pub fn with_section(page: &str, section: &str) -> Result<String, MarkersError> {
 mod tests {
     use super::*;
 
+    const SECTION: Section = Section {
+        name: "growth",
+        command: "make bench",
+    };
+    const BEGIN: &str = "<!-- growth: written by `make bench`, not by hand -->";
+    const END: &str = "<!-- end of growth -->";
+
+    fn put(page: &str, text: &str) -> Result<String, MarkersError> {
+        SECTION.put_into(page, text)
+    }
+
     #[test]
     fn a_new_page_has_the_section_alone() {
-        let page = with_section("", "## Growth\n").unwrap();
+        let page = put("", "## Growth\n").unwrap();
         assert_eq!(page, format!("{BEGIN}\n\n## Growth\n\n{END}\n"));
     }
 
@@ -53,9 +110,9 @@ mod tests {
     fn what_stands_outside_the_markers_is_kept() {
         let page = format!("# Title\n\ntext\n\n{BEGIN}\nold\n{END}\n\nlast words");
         let expected = format!("# Title\n\ntext\n\n{BEGIN}\n\nnew\n\n{END}\n\nlast words");
-        assert_eq!(with_section(&page, "new\n\n").unwrap(), expected);
+        assert_eq!(put(&page, "new\n\n").unwrap(), expected);
         assert_eq!(
-            with_section(&expected, "new").unwrap(),
+            put(&expected, "new").unwrap(),
             expected,
             "writing it again changes nothing"
         );
@@ -63,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_page_without_markers_gets_them_in_the_end() {
-        let page = with_section("# Title\n", "new").unwrap();
+        let page = put("# Title\n", "new").unwrap();
         assert_eq!(page, format!("# Title\n\n{BEGIN}\n\nnew\n\n{END}\n"));
     }
 
@@ -75,7 +132,7 @@ mod tests {
             format!("{END}\n{BEGIN}\n"),
             format!("{BEGIN}\n{END}\n{BEGIN}\n{END}\n"),
         ] {
-            assert_eq!(with_section(&page, "new"), Err(MarkersError), "{page}");
+            assert_eq!(put(&page, "new"), Err(MarkersError("growth")), "{page}");
         }
     }
 }

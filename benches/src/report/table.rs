@@ -21,6 +21,18 @@ impl Table {
         self.rows
             .push(cells.into_iter().map(|cell| cell.to_string()).collect());
     }
+
+    /// The table in Markdown.
+    pub fn markdown(&self) -> String {
+        let mut text = String::new();
+        for (number, row) in self.rows.iter().enumerate() {
+            text += &format!("| {} |\n", row.join(" | "));
+            if number == 0 {
+                text += &format!("|---|{}\n", "---:|".repeat(row.len().saturating_sub(1)));
+            }
+        }
+        text
+    }
 }
 
 impl fmt::Display for Table {
@@ -64,5 +76,6 @@ mod tests {
         let mut table = Table::new(["line", "×"]);
         table.row(["a", "2.00"]);
         assert_eq!(table.to_string(), "line      ×\n───────────\na      2.00\n");
+        assert_eq!(table.markdown(), "| line | × |\n|---|---:|\n| a | 2.00 |\n");
     }
 }

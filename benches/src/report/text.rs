@@ -1,19 +1,53 @@
 //! The tables for people.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use crate::comparison::{Comparison, LIMIT, Results};
 use crate::load::Measured;
 use crate::machine::Machine;
+use crate::report::page::{PageError, Section};
 use crate::report::table::Table;
 use crate::report::{Cell, Row, rows};
 use crate::server::products::Product;
 
-/// The whole report.
+/// The section of the documentation that holds the report.
+const SECTION: Section = Section {
+    name: "lines",
+    command: r#"make bench ARGS="--write-docs""#,
+};
+
+/// The whole report, for a terminal.
 pub fn render(comparison: &Comparison, machine: &Machine, results: &Results) -> String {
+    report(comparison, machine, results, "", Table::to_string)
+}
+
+/// Writes the report into the page of the documentation.
+///
+/// # Errors
+/// When the page cannot be written.
+pub fn write(
+    page: &Path,
+    comparison: &Comparison,
+    machine: &Machine,
+    results: &Results,
+) -> Result<(), PageError> {
+    // An empty line ends a paragraph.
+    let text = report(comparison, machine, results, "\n", Table::markdown);
+    SECTION.write(page, &format!("## Side by side\n\n{text}"))
+}
+
+fn report(
+    comparison: &Comparison,
+    machine: &Machine,
+    results: &Results,
+    after_line: &str,
+    table: impl Fn(&Table) -> String,
+) -> String {
     let rows = rows(comparison, results);
-    let mut text = format!("{}\n", machine.describe());
-    let mut say = |line: &str| writeln!(text, "{line}").expect("a string takes any text");
+    let mut text = format!("{}\n{after_line}", machine.describe());
+    let mut say =
+        |line: &str| writeln!(text, "{line}{after_line}").expect("a string takes any text");
     say(&format!(
         "{} rounds; medians, and from–to; ratio is treekeeper ÷ zookeeper; a budget is met at its ratio or at 85 % of the limit (L)",
         comparison.rounds
@@ -28,15 +62,18 @@ pub fn render(comparison: &Comparison, machine: &Machine, results: &Results) -> 
         settings.mass_sessions,
         settings.load_threads
     ));
-    for product in &comparison.products {
-        say(&product.describe());
+    // A page of the documentation tells nobody's folders.
+    if after_line.is_empty() {
+        for product in &comparison.products {
+            say(&product.describe());
+        }
     }
     if machine.is_busy() {
         say("The machine was busy with something else: do not trust absolute values.");
     }
     say("");
-    say(&verdicts(comparison, &rows).to_string());
-    say(&costs(&rows).to_string());
+    say(&table(&verdicts(comparison, &rows)));
+    say(&table(&costs(&rows)));
     if starved(&rows) {
         say(
             "Requests at a fixed rate left more than 1 ms late (99th percentile): the tails are partly the load generator's.",
