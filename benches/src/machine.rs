@@ -50,17 +50,26 @@ impl Machine {
     /// One line.
     pub fn describe(&self) -> String {
         let Self {
+            disk, load_average, ..
+        } = self;
+        format!("{}, load average {load_average}", self.on(disk))
+    }
+
+    /// The same without what only its owner knows: no device, no load.
+    pub fn describe_to_others(&self) -> String {
+        self.on(self.disk.split(' ').next().unwrap_or_default())
+    }
+
+    fn on(&self, disk: &str) -> String {
+        let Self {
             cores,
             processor,
             memory_gb,
             kernel,
-            disk,
-            load_average,
             java,
+            ..
         } = self;
-        format!(
-            "{cores} cores of {processor}, {memory_gb} GB, Linux {kernel}, {disk}, {java}, load average {load_average}"
-        )
+        format!("{cores} cores of {processor}, {memory_gb} GB, Linux {kernel}, {disk}, {java}")
     }
 
     /// Whether others were at work, so that absolute values mean little.

@@ -5,6 +5,12 @@
 
 use serde::Serialize;
 
+/// A count, of things or bytes, as a number to calculate with.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+pub fn count(count: u64) -> f64 {
+    count as f64
+}
+
 /// What several rounds of one measurement say together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {

@@ -45,13 +45,13 @@ async fn close_expired(node: &Node, mut due: mpsc::UnboundedReceiver<Due>) {
     let room = Arc::new(Semaphore::new(CLOSING_MAX as usize));
     while let Some(due) = due.recv().await {
         for (session, generation) in due {
-            let ephemerals = match node.state.read().sessions.get(&session) {
-                Some(open) if open.generation == generation => open.ephemerals.len(),
+            let work = match node.state.read().sessions.get(&session) {
+                Some(open) if open.generation == generation => 1 + open.ephemerals.len(),
                 // It was closed or has moved to another connection since.
                 _ => continue,
             };
-            let work = u32::try_from(1 + ephemerals).unwrap_or(u32::MAX);
-            let share = Arc::clone(&room).acquire_many_owned(work.min(CLOSING_MAX));
+            let share = u32::try_from(work).map_or(CLOSING_MAX, |work| work.min(CLOSING_MAX));
+            let share = Arc::clone(&room).acquire_many_owned(share);
             let share = share.await.expect("the semaphore is never closed");
             tracing::info!(session = format_args!("{session:#x}"), "session expired");
             node.metrics.stale_sessions_expired.increment();
@@ -60,7 +60,7 @@ async fn close_expired(node: &Node, mut due: mpsc::UnboundedReceiver<Due>) {
                 generation,
             };
             let origin = Origin::Timer(Some(share));
-            node.proposer.large_command(&close, origin, 1 + ephemerals);
+            node.proposer.large_command(&close, origin, work);
         }
     }
 }

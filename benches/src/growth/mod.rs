@@ -48,7 +48,7 @@ impl Plan {
         };
         for &series in &self.series {
             let mut measurement = Measurement {
-                machine: describe(machine),
+                machine: machine.describe_to_others(),
                 rounds: self.rounds,
                 seconds: self.measure.as_secs_f64(),
                 ..Measurement::default()
@@ -86,19 +86,4 @@ impl Plan {
         std::fs::remove_dir_all(&self.folder)?;
         Ok(outcome)
     }
-}
-
-/// The machine without what only its owner knows: no device, no load.
-fn describe(machine: &Machine) -> String {
-    let Machine {
-        cores,
-        processor,
-        memory_gb,
-        kernel,
-        disk,
-        java,
-        ..
-    } = machine;
-    let file_system = disk.split(' ').next().unwrap_or_default();
-    format!("{cores} cores of {processor}, {memory_gb} GB, Linux {kernel}, {file_system}, {java}")
 }

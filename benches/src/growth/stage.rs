@@ -15,11 +15,12 @@ use crate::load::in_turn::InTurn;
 use crate::load::requests::{Requests, create};
 use crate::load::{LoadError, Measured, Target};
 use crate::report::number::compact;
-use crate::scenario::ScenarioError;
 use crate::scenario::throughput::Operation;
 use crate::scenario::tree::{self, CREATES, Value};
+use crate::scenario::{ScenarioError, accept};
 use crate::server::Server;
 use crate::server::products::Product;
+use crate::statistics::count;
 
 /// Connections of a load whose number does not grow.
 pub const CONNECTIONS: u64 = 50;
@@ -105,7 +106,7 @@ impl Stage<'_> {
             until: Until::Measured { warm_up, measure },
             threads: self.plan.load_threads,
         };
-        accepted(plan.run(target)?)
+        accept(plan.run(target)?)
     }
 
     /// Sends all of `requests`, as fast as it goes.
@@ -123,7 +124,7 @@ impl Stage<'_> {
             until: Until::Exhausted,
             threads: self.plan.load_threads,
         };
-        accepted(plan.run(target)?)
+        accept(plan.run(target)?)
     }
 
     /// Leaves the server alone for a short time, so that what it had begun is done.
@@ -185,20 +186,6 @@ impl Stage<'_> {
         }
         within
     }
-}
-
-/// A run in which no request was refused.
-fn accepted(measured: Measured) -> Result<Measured, ScenarioError> {
-    match measured.errors {
-        0 => Ok(measured),
-        errors => Err(ScenarioError::Refused { errors }),
-    }
-}
-
-/// A count as a number to calculate with.
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-pub fn count(count: u64) -> f64 {
-    count as f64
 }
 
 /// What the server says of its version, to the word `srvr`; empty when it says nothing.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use treekeeper_protocol::{ReadRequest, Request};
 
 use crate::growth::quantity::Quantity;
-use crate::growth::stage::{Stage, count};
+use crate::growth::stage::Stage;
 use crate::load::client::Client;
 use crate::load::fan_out::FanOut;
 use crate::load::requests::{Creates, create};
@@ -12,7 +12,7 @@ use crate::load::{LoadError, Target};
 use crate::scenario::ScenarioError;
 use crate::scenario::footprint::{ROOT, populate, resident};
 use crate::scenario::throughput::Operation;
-use crate::statistics::Summary;
+use crate::statistics::{Summary, count};
 
 const TOLD: Quantity =
     Quantity::logarithmic("watches-told", "time until all are told of a change in ms");

@@ -3,12 +3,13 @@
 use treekeeper_protocol::{ReadRequest, Request, SetDataRequest};
 
 use crate::growth::quantity::Quantity;
-use crate::growth::stage::{CONNECTIONS, Stage, count};
+use crate::growth::stage::{CONNECTIONS, Stage};
 use crate::load::numbered::Spread;
 use crate::load::requests::Requests;
 use crate::scenario::ScenarioError;
 use crate::scenario::footprint::{ROOT, populate, resident, restart_ms};
 use crate::scenario::tree::Value;
+use crate::statistics::count;
 
 const GET: Quantity = Quantity::linear("znodes-get", "getData per second");
 const SET: Quantity = Quantity::linear("znodes-set", "setData per second");

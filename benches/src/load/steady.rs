@@ -14,6 +14,7 @@ use crate::load::client::Client;
 use crate::load::closed_loop::sleep_until;
 use crate::load::recorder::Recorder;
 use crate::load::{LoadError, Target};
+use crate::statistics::count;
 
 /// Requests of one kind, made by several connections.
 #[derive(Clone, Debug)]
@@ -84,14 +85,6 @@ pub fn run_until(
         });
     }
     Ok(measured)
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a count of requests stays far below 2^52"
-)]
-fn count(answers: u64) -> f64 {
-    answers as f64
 }
 
 impl Steady {

@@ -8,13 +8,12 @@ use std::path::{Path, PathBuf};
 use crate::growth::quantity::Quantity;
 use crate::growth::results::{Measurement, Results};
 use crate::growth::series::Series;
-use crate::growth::stage::count;
 use crate::report::number::compact;
 use crate::report::page::Section;
 use crate::report::plot::{Plot, PlotLine};
 use crate::report::table::Table;
 use crate::server::products::{TREEKEEPER, ZOOKEEPER};
-use crate::statistics::ratio;
+use crate::statistics::{count, ratio};
 
 /// Where all values are kept below the folder of the documentation.
 pub fn json_path(docs: &Path) -> PathBuf {

@@ -19,7 +19,9 @@ const SECTION: Section = Section {
 
 /// The whole report, for a terminal.
 pub fn render(comparison: &Comparison, machine: &Machine, results: &Results) -> String {
-    report(comparison, machine, results, "", Table::to_string)
+    let mut opening = vec![machine.describe()];
+    opening.extend(comparison.products.iter().map(Product::describe));
+    report(comparison, machine, results, &opening, Form::Terminal)
 }
 
 /// Writes the report into the page of the documentation.
@@ -32,22 +34,51 @@ pub fn write(
     machine: &Machine,
     results: &Results,
 ) -> Result<(), PageError> {
-    // An empty line ends a paragraph.
-    let text = report(comparison, machine, results, "\n", Table::markdown);
+    // A page of the documentation tells nobody's folders.
+    let opening = [machine.describe_to_others()];
+    let text = report(comparison, machine, results, &opening, Form::Page);
     SECTION.write(page, &format!("## Side by side\n\n{text}"))
+}
+
+/// How the report is written.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Terminal,
+    /// Markdown: an empty line ends a paragraph.
+    Page,
+}
+
+impl Form {
+    fn table(self, table: &Table) -> String {
+        match self {
+            Self::Terminal => table.to_string(),
+            Self::Page => table.markdown(),
+        }
+    }
+
+    fn after_line(self) -> &'static str {
+        match self {
+            Self::Terminal => "",
+            Self::Page => "\n",
+        }
+    }
 }
 
 fn report(
     comparison: &Comparison,
     machine: &Machine,
     results: &Results,
-    after_line: &str,
-    table: impl Fn(&Table) -> String,
+    opening: &[String],
+    form: Form,
 ) -> String {
     let rows = rows(comparison, results);
-    let mut text = format!("{}\n{after_line}", machine.describe());
-    let mut say =
-        |line: &str| writeln!(text, "{line}{after_line}").expect("a string takes any text");
+    let mut text = String::new();
+    let mut say = |line: &str| {
+        writeln!(text, "{line}{}", form.after_line()).expect("a string takes any text");
+    };
+    for line in opening {
+        say(line);
+    }
     say(&format!(
         "{} rounds; medians, and from–to; ratio is treekeeper ÷ zookeeper; a budget is met at its ratio or at 85 % of the limit (L)",
         comparison.rounds
@@ -62,18 +93,12 @@ fn report(
         settings.mass_sessions,
         settings.load_threads
     ));
-    // A page of the documentation tells nobody's folders.
-    if after_line.is_empty() {
-        for product in &comparison.products {
-            say(&product.describe());
-        }
-    }
     if machine.is_busy() {
         say("The machine was busy with something else: do not trust absolute values.");
     }
     say("");
-    say(&table(&verdicts(comparison, &rows)));
-    say(&table(&costs(&rows)));
+    say(&form.table(&verdicts(comparison, &rows)));
+    say(&form.table(&costs(&rows)));
     if starved(&rows) {
         say(
             "Requests at a fixed rate left more than 1 ms late (99th percentile): the tails are partly the load generator's.",

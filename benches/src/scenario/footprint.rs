@@ -15,6 +15,7 @@ use crate::load::{LoadError, Measured, Target};
 use crate::scenario::tree::Value;
 use crate::scenario::{Sample, ScenarioError, Settings};
 use crate::server::Server;
+use crate::statistics::count;
 use crate::usage::resident_bytes;
 
 /// The root of the population. Eleven bytes, so that the paths below it have 48.
@@ -90,9 +91,8 @@ impl Footprint {
 }
 
 /// Resident memory of the server in bytes.
-#[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
 pub(crate) fn resident(target: Target) -> Result<f64, ScenarioError> {
-    Ok(resident_bytes(target.pid)? as f64)
+    Ok(count(resident_bytes(target.pid)?))
 }
 
 /// How much the process grew for each session that does nothing.

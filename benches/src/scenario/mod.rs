@@ -103,14 +103,20 @@ impl Sample {
         measured: Measured,
         value: impl FnOnce(&Measured) -> f64,
     ) -> Result<Self, ScenarioError> {
-        match measured.errors {
-            0 => Ok(Self {
-                line,
-                value: value(&measured),
-                measured: Some(measured),
-            }),
-            errors => Err(ScenarioError::Refused { errors }),
-        }
+        let measured = accept(measured)?;
+        Ok(Self {
+            line,
+            value: value(&measured),
+            measured: Some(measured),
+        })
+    }
+}
+
+/// What was measured, if no request was answered with an error.
+pub(crate) fn accept(measured: Measured) -> Result<Measured, ScenarioError> {
+    match measured.errors {
+        0 => Ok(measured),
+        errors => Err(ScenarioError::Refused { errors }),
     }
 }
 

@@ -231,6 +231,7 @@ impl State {
             self.index(path, is, true);
         }
         if old.is_some() != new.is_some() {
+            self.tree.set_len(self.meta.znode_count);
             if let (Some(parent), Some((_, name))) = (path::parent(path), path.rsplit_once('/')) {
                 self.tree.child_changed(parent, name, new.is_some());
             }
@@ -246,7 +247,6 @@ impl State {
             Some(new) => self.tree.put(path, new),
             None => self.tree.remove(path),
         }
-        self.tree.set_len(self.meta.znode_count);
     }
 
     /// Enters a znode into the index of what its owner owns, or takes it out.

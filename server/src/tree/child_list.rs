@@ -2,7 +2,7 @@
 //!
 //! A change rewrites one chunk and a reply shares all of them, so neither costs more in a directory of a million.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 
 /// Bytes of a chunk above which it is split: copying half of one costs about a microsecond, and shared by thousands of
 /// replies each is one buffer.
@@ -24,19 +24,6 @@ pub struct ChildList {
 pub(super) type Change<'a> = (&'a str, bool);
 
 impl ChildList {
-    /// Encodes names that rise strictly.
-    pub(super) fn encode<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let mut list = Self::default();
-        let mut chunks = Chunks::of(CHUNK_BYTES_MAX);
-        for name in names {
-            chunks.push(name);
-            list.count += 1;
-        }
-        list.chunks = chunks.finish();
-        list.bytes = list.chunks.iter().map(Bytes::len).sum();
-        list
-    }
-
     /// Enters changes, whose names rise strictly. Rewrites the chunks that they fall into, and no other.
     pub(super) fn apply(&mut self, mut changes: &[Change<'_>]) {
         while let Some((name, _)) = changes.first() {
@@ -66,35 +53,31 @@ impl ChildList {
             0 | 1 => CHUNK_BYTES_MAX,
             parts => bytes_most / parts + 1,
         };
-        let mut chunks = Chunks::of(target);
-        let (mut before, mut after) = (0, 0);
+        let mut builder = Builder::of(target);
+        let mut before = 0;
         let mut changes = changes.iter().copied().peekable();
-        let mut push = |name| {
-            chunks.push(name);
-            after += 1;
-        };
         for name in names(&old) {
             before += 1;
             while let Some((new, exists)) = changes.next_if(|(new, _)| *new < name) {
                 if exists {
-                    push(new);
+                    builder.push(new);
                 }
             }
             match changes.next_if(|(new, _)| *new == name) {
                 Some((_, false)) => {}
-                Some((_, true)) | None => push(name),
+                Some((_, true)) | None => builder.push(name),
             }
         }
         for (new, exists) in changes {
             if exists {
-                push(new);
+                builder.push(new);
             }
         }
-        let chunks = chunks.finish();
-        self.count = self.count + after - before;
-        self.bytes = self.bytes + chunks.iter().map(Bytes::len).sum::<usize>() - old.len();
+        let rewritten = builder.finish();
+        self.count = self.count + rewritten.count - before;
+        self.bytes = self.bytes + rewritten.bytes - old.len();
         let end = self.chunks.len().min(at + 1);
-        self.chunks.splice(at..end, chunks);
+        self.chunks.splice(at..end, rewritten.chunks);
     }
 
     /// The names as the wire's `vec<str>` holds them behind its `i32` count, in pieces.
@@ -133,37 +116,50 @@ impl ChildList {
     }
 }
 
-/// Chunks in the making.
-struct Chunks {
+/// A list in the making, of names that rise strictly.
+#[derive(Debug)]
+pub(super) struct Builder {
     target: usize,
-    done: Vec<Bytes>,
-    open: BytesMut,
+    list: ChildList,
+    open: Vec<u8>,
 }
 
-impl Chunks {
+impl Builder {
+    /// For a list of unknown length.
+    pub(super) fn new() -> Self {
+        Self::of(CHUNK_BYTES_MAX)
+    }
+
+    /// With chunks of at most `target` bytes, unless a single name has more.
     fn of(target: usize) -> Self {
         Self {
             target,
-            done: Vec::new(),
-            open: BytesMut::new(),
+            list: ChildList::default(),
+            open: Vec::new(),
         }
     }
 
-    fn push(&mut self, name: &str) {
-        let bytes = name.len() + 4;
-        if !self.open.is_empty() && self.open.len() + bytes > self.target {
-            self.done.push(self.open.split().freeze());
+    pub(super) fn push(&mut self, name: &str) {
+        if self.open.len() + name.len() + 4 > self.target {
+            self.close_chunk();
         }
-        self.open.reserve(bytes);
         self.open.put_i32(wire_length(name.len()));
         self.open.put_slice(name.as_bytes());
+        self.list.count += 1;
     }
 
-    fn finish(mut self) -> Vec<Bytes> {
+    pub(super) fn finish(mut self) -> ChildList {
+        self.close_chunk();
+        self.list
+    }
+
+    /// Copied, so that a cached chunk takes no more than its bytes.
+    fn close_chunk(&mut self) {
         if !self.open.is_empty() {
-            self.done.push(self.open.freeze());
+            self.list.bytes += self.open.len();
+            self.list.chunks.push(Bytes::copy_from_slice(&self.open));
+            self.open.clear();
         }
-        self.done
     }
 }
 
@@ -196,12 +192,18 @@ mod tests {
 
     use super::*;
 
+    fn encode<'a>(names: impl Iterator<Item = &'a str>) -> ChildList {
+        let mut builder = Builder::new();
+        names.for_each(|name| builder.push(name));
+        builder.finish()
+    }
+
     #[test]
     fn names_come_back_in_order() {
-        let list = ChildList::encode(["", "a", "b", "ü"].into_iter());
+        let list = encode(["", "a", "b", "ü"].into_iter());
         assert_eq!(list.names().collect::<Vec<_>>(), ["", "a", "b", "ü"]);
         assert_eq!((list.len(), list.wire_count()), (4, 4));
-        assert!(ChildList::encode(std::iter::empty()).chunks().is_empty());
+        assert!(encode(std::iter::empty()).chunks().is_empty());
     }
 
     #[test]
@@ -242,7 +244,7 @@ mod tests {
             // Long names make many chunks of few.
             let long = |name: &str| format!("{name}{}", "-".repeat(repeat * 40));
             let mut model: BTreeSet<String> = first.iter().map(|name| long(name)).collect();
-            let mut list = ChildList::encode(model.iter().map(String::as_str));
+            let mut list = encode(model.iter().map(String::as_str));
             for batch in &batches {
                 let mut changes: Vec<(String, bool)> =
                     batch.iter().map(|(name, exists)| (long(name), *exists)).collect();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::child_list::Builder;
 use super::{ChildList, Epoch, Key, Lookup, Packed, StoreError, Tree, Value, Znode};
 
 /// Changes that the store lacks: key → does the znode exist.
@@ -20,11 +21,11 @@ impl StoredChildren {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub fn load(store: &super::Store, path: &str) -> Result<Self, StoreError> {
-        let mut names: Vec<Box<str>> = Vec::new();
+        let mut builder = Builder::new();
         store.scan(&Key::children(path), |key, _| {
-            names.push(Key::from_bytes(key).name().unwrap_or_default().into());
+            builder.push(Key::from_bytes(key).name().unwrap_or_default());
         })?;
-        Ok(Self(ChildList::encode(names.iter().map(AsRef::as_ref))))
+        Ok(Self(builder.finish()))
     }
 }
 

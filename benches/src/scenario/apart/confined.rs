@@ -2,16 +2,17 @@
 //! when the kernel holds it to it.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::scenario::apart::Findings;
+use crate::scenario::apart::{Findings, beside};
 use crate::scenario::footprint::populate;
 use crate::scenario::{Sample, ScenarioError, Settings};
 use crate::server::Server;
 use crate::server::memory_group::MemoryGroup;
 use crate::server::products::{Product, SMALL_CACHE, TREEKEEPER};
+use crate::statistics::count;
 
 /// The lines: in the end, and at most while the znodes were made.
 pub(super) const LINES: [&str; 2] = ["znodes-cgroup", "znodes-cgroup-peak"];
@@ -60,25 +61,23 @@ fn measure(
     group: &MemoryGroup,
     settings: &Settings,
 ) -> Result<Findings, ScenarioError> {
-    let (ended, peak) = (AtomicBool::new(false), AtomicU64::new(0));
     let start = Instant::now();
-    thread::scope(|scope| {
-        let looking = scope.spawn(|| {
-            while !ended.load(Ordering::Relaxed) {
-                peak.fetch_max(group.in_use_bytes()?, Ordering::Relaxed);
-                thread::sleep(LOOK_EVERY);
-            }
-            Ok::<_, ScenarioError>(())
-        });
-        let populated = populate(server.target(), 0..settings.znodes, settings.load_threads);
-        ended.store(true, Ordering::Relaxed);
-        looking.join().expect("looking does not panic")?;
-        populated
-    })?;
+    let look = |ended: &AtomicBool| {
+        let mut peak = 0;
+        while !ended.load(Ordering::Relaxed) {
+            peak = peak.max(group.in_use_bytes()?);
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok::<_, ScenarioError>(peak)
+    };
+    let (peak, populated) = beside(look, || {
+        populate(server.target(), 0..settings.znodes, settings.load_threads)
+    });
+    populated?;
     let elapsed = start.elapsed();
     thread::sleep(settings.settle);
     let in_use = group.in_use_bytes()?;
-    let peak = peak.into_inner().max(in_use);
+    let peak = peak?.max(in_use);
     let counted = group.peak_bytes().map_or_else(String::new, |bytes| {
         format!(
             ", {:.0} MB were counted at most, pages of files included",
@@ -99,7 +98,6 @@ fn measure(
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
 fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
+    count(bytes) / 1e6
 }

@@ -3,7 +3,6 @@
 //! The large requests come at fixed rates, so that they are the same work for every server.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bytes::Bytes;
@@ -13,7 +12,7 @@ use crate::load::client::Client;
 use crate::load::requests::create;
 use crate::load::steady::{self, Steady, SteadyMeasured};
 use crate::load::{LoadError, Target};
-use crate::scenario::apart::Findings;
+use crate::scenario::apart::{Findings, beside};
 use crate::scenario::tail::Tail;
 use crate::scenario::throughput::{Operation, warm_up};
 use crate::scenario::{ScenarioError, Settings, tree};
@@ -67,17 +66,14 @@ pub(super) fn run(
     for tail in CALM {
         findings.samples.push(tail.run(target, &half)?);
     }
-    let stop = AtomicBool::new(false);
-    let large = thread::scope(|scope| {
-        let large = scope.spawn(|| steady::run_until(target, &large_requests(), &stop));
-        let tails = DISTURBED.map(|tail| tail.run(target, &half));
-        stop.store(true, Ordering::Relaxed);
-        for tail in tails {
-            findings.samples.push(tail?);
-        }
-        Ok::<_, ScenarioError>(large.join().expect("the load does not panic")?)
-    })?;
-    for requests in &large {
+    let (large, tails) = beside(
+        |ended| steady::run_until(target, &large_requests(), ended),
+        || DISTURBED.map(|tail| tail.run(target, &half)),
+    );
+    for tail in tails {
+        findings.samples.push(tail?);
+    }
+    for requests in &large? {
         findings.notes.push(note(product, requests));
     }
     Ok(findings)

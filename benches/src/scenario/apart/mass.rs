@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,12 +17,13 @@ use crate::load::open_loop::{Answer, OpenLoop};
 use crate::load::recorder::Recorder;
 use crate::load::requests::create;
 use crate::load::{LoadError, Measured, Target};
-use crate::scenario::apart::Findings;
+use crate::scenario::apart::{Findings, beside};
 use crate::scenario::footprint::resident;
 use crate::scenario::throughput::{Operation, warm_up};
 use crate::scenario::{Sample, ScenarioError, Settings, tree};
 use crate::server::Server;
 use crate::server::products::Product;
+use crate::statistics;
 use crate::usage::Usage;
 
 /// The lines.
@@ -80,7 +81,8 @@ pub(super) fn run(
     idle.run_until_time(start + idle.ping_every().max(settings.measure))?;
     let cpu = Usage::now(target)?.since(usage).server_cpu;
     let cpu_ms = cpu.as_secs_f64() * 1000.0 / start.elapsed().as_secs_f64();
-    let session_bytes = (resident(target)? - before) / as_f64(count);
+    let opened = statistics::count(count as u64);
+    let session_bytes = (resident(target)? - before) / opened;
     findings
         .samples
         .push(Sample::plain(LINES[0], session_bytes / 1000.0));
@@ -88,12 +90,16 @@ pub(super) fn run(
 
     let expiring = EXPIRING_MAX.min(count / 2);
     idle.close_last(expiring)?;
-    let expiry = while_pinging(&mut idle, || {
-        tree::make(target)?;
-        warm_up(target, settings)?;
-        expire(target, expiring, settings)
-    })?;
-    findings.samples.extend(expiry);
+    let (pinged, expiry) = beside(
+        |ended| idle.run_until(|_| ended.load(Ordering::Relaxed)),
+        || {
+            tree::make(target)?;
+            warm_up(target, settings)?;
+            expire(target, expiring, settings)
+        },
+    );
+    pinged?;
+    findings.samples.extend(expiry?);
     Ok(findings)
 }
 
@@ -117,21 +123,6 @@ fn open_files(limits: &str) -> Option<u64> {
         .lines()
         .find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_ascii_whitespace().next()?.parse().ok()
-}
-
-/// Runs `step` while the crowd goes on pinging on another thread.
-fn while_pinging<T>(
-    crowd: &mut Crowd,
-    step: impl FnOnce() -> Result<T, ScenarioError>,
-) -> Result<T, ScenarioError> {
-    let ended = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let pinging = scope.spawn(|| crowd.run_until(|_| ended.load(Ordering::Relaxed)));
-        let result = step();
-        ended.store(true, Ordering::Relaxed);
-        pinging.join().expect("pinging does not panic")?;
-        result
-    })
 }
 
 /// Lets `count` sessions expire at once, each with an ephemeral, while others write.
@@ -257,14 +248,6 @@ fn check_gone(client: &mut Client, count: usize) -> Result<(), ScenarioError> {
         }
     }
     Ok(())
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a number of sessions is far below 2^52"
-)]
-fn as_f64(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

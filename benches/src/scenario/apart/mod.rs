@@ -8,6 +8,8 @@ mod mass;
 mod watches;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use crate::scenario::{Sample, ScenarioError, Settings};
 use crate::server::products::Product;
@@ -19,6 +21,24 @@ pub struct Findings {
     pub samples: Vec<Sample>,
     /// Sentences for the report.
     pub notes: Vec<String>,
+}
+
+/// Runs `step` while `other` goes on on another thread, which is told to end by its flag when `step` has ended. What both
+/// gave.
+fn beside<A: Send, B>(
+    other: impl FnOnce(&AtomicBool) -> A + Send,
+    step: impl FnOnce() -> B,
+) -> (A, B) {
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| other(&ended));
+        let step = step();
+        ended.store(true, Ordering::Relaxed);
+        (
+            other.join().expect("what goes on beside does not panic"),
+            step,
+        )
+    })
 }
 
 /// A scenario with a server of its own.
