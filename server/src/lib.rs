@@ -13,6 +13,8 @@ pub mod config;
 pub mod connection;
 pub mod consensus;
 pub mod log;
+pub mod members;
+pub mod peer;
 pub mod publish;
 pub mod server;
 pub mod session;

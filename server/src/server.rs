@@ -8,19 +8,21 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::info;
 
 use crate::admin::view::View;
-use crate::apply::{Command, OpenError, State};
+use crate::apply::{Batch, Command, OpenError, State};
 use crate::config::{Config, DataDirError, ListenAddress, MetricsProvider, check_data_dir};
 use crate::connection::{Listener, Workers, bind};
-use crate::consensus::{Consensus, Options, Refusal, StartError, TryProposeError};
-use crate::publish::{ApplyError, FlushPolicy, Flusher, Machine, Node, Origin};
+use crate::consensus::{
+    Consensus, Options, PeerMember, PeerOptions, Refusal, StartError, TryProposeError,
+};
+use crate::publish::{ApplyError, FlushPolicy, Flusher, Machine, Node, Origin, TreeFolders};
 use crate::tree::StoreError;
 use crate::view::NodeView;
-use crate::{admin, timers};
+use crate::{admin, members, timers};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +48,9 @@ pub enum ServeError {
         /// What the system says.
         source: io::Error,
     },
+    /// Which tree is the current one cannot be told.
+    #[error("cannot find the tree: {0}")]
+    Tree(io::Error),
     /// The tree cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -99,7 +104,8 @@ impl Server {
         let began = Instant::now();
         check_data_dir(&config)?;
         let (tree_dir, log_dir) = (config.storage.tree_dir(), config.storage.log_dir());
-        for folder in [&tree_dir, &log_dir] {
+        let data_folder = config.storage.data_folder();
+        for folder in [&data_folder, &log_dir] {
             let failed = |source| ServeError::Folder {
                 folder: folder.clone(),
                 source,
@@ -118,19 +124,32 @@ impl Server {
         let client_address = clients
             .local_addr()
             .map_err(listen("clients", config.client.address))?;
+        let peers = bind_peers(&config)?;
         let admin = bind_http(&config).await?;
 
         let (fatal_sender, mut fatal) = mpsc::channel(8);
         let config = Arc::new(config);
         let cache_bytes = config.storage.cache_bytes;
-        let state = tokio::task::spawn_blocking(move || State::open(&tree_dir, cache_bytes));
+        let folders = TreeFolders::new(tree_dir);
+        let current = folders.current().map_err(ServeError::Tree)?;
+        let dir = current.dir.clone();
+        let state = tokio::task::spawn_blocking(move || State::open(&dir, cache_bytes));
         let state = state.await.map_err(|_| Fatal::Task)??;
         let opened = began.elapsed();
         let first = state.meta.index;
         let mut flusher = Flusher::new(FlushPolicy::default(), &state.meta);
         let node = Arc::new(Node::new(Arc::clone(&config), state));
         let report = Report(fatal_sender);
-        let machine = Machine::new(Arc::clone(&node), flusher.signal(), report.apply());
+        // Opened and so locked: what lies beside it is nobody's.
+        folders.remove_garbage().map_err(ServeError::Tree)?;
+        let received = current.received.map(|(index, _)| index);
+        let machine = Machine::new(
+            Arc::clone(&node),
+            flusher.signal(),
+            folders,
+            received,
+            report.apply(),
+        );
         // Before the log is replayed: a replay fills the buffer, and waits for the flusher when it is full.
         let durable = {
             let node = Arc::downgrade(&node);
@@ -144,7 +163,27 @@ impl Server {
         flusher
             .start(&node, durable, report.flusher())
             .map_err(ServeError::Thread)?;
-        let consensus = match join(&config, machine, report.clone()).await {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let view: Arc<dyn View> = Arc::new(NodeView::new(Arc::clone(&node), client_address.port()));
+        let workers = Arc::new(Workers::start().map_err(ServeError::Thread)?);
+        let listener = Listener::new(
+            Arc::clone(&node),
+            Arc::clone(&view),
+            clients,
+            Arc::clone(&workers),
+            Arc::new(report.store()),
+        );
+        // A server alone is asked when it can answer. A member tells what it waits for.
+        let mut listening = Some((listener, admin));
+        if config.ensemble.is_some()
+            && let Some((listener, admin)) = listening.take()
+        {
+            spawn_http(&mut tasks, admin, &view, &config, &stopped);
+            tasks.spawn(listener.run());
+        }
+        let refused = Arc::new(Notify::new());
+        let consensus = match join(&node, machine, peers, &refused, report.clone()).await {
             Ok(consensus) => consensus,
             Err(error) => {
                 flusher.stop();
@@ -156,7 +195,17 @@ impl Server {
             "a server starts once"
         );
 
-        lead(&node, &consensus, &mut fatal).await?;
+        let (failed, reporting) = (consensus.clone(), report.clone());
+        tasks.spawn(async move { reporting.send(failed.failed().await.into()) });
+        if config.ensemble.is_some() {
+            let (node, consensus) = (Arc::clone(&node), consensus.clone());
+            tasks.spawn(members::send_again(node, consensus, refused));
+        }
+        begin(&node, &consensus, &mut fatal).await?;
+        if config.ensemble.is_some() {
+            let (node, consensus) = (Arc::clone(&node), consensus.clone());
+            tasks.spawn(members::keep_contact(node, consensus));
+        }
         let zxid = node.state.read().meta.zxid;
         let replayed = node.state.read().meta.index - first;
         node.metrics.dbinittime.record(began.elapsed());
@@ -170,26 +219,14 @@ impl Server {
             took_ms = began.elapsed().as_millis(), "recovered"
         );
 
-        let (stop, stopped) = watch::channel(false);
-        let mut tasks = JoinSet::new();
-        let view: Arc<dyn View> = Arc::new(NodeView::new(Arc::clone(&node), client_address.port()));
         tasks.spawn(timers::expire_sessions(Arc::clone(&node)));
         tasks.spawn(timers::remove_expired_znodes(Arc::clone(&node)));
         tasks.spawn(timers::watch_log(Arc::clone(&node)));
-        let (failed, reporting) = (consensus.clone(), report.clone());
-        tasks.spawn(async move { reporting.send(failed.failed().await.into()) });
         forget_permission(&config);
-        spawn_http(&mut tasks, admin, &view, &config, &stopped);
-        let store_failed = report.store();
-        let workers = Arc::new(Workers::start().map_err(ServeError::Thread)?);
-        let listener = Listener::new(
-            Arc::clone(&node),
-            view,
-            clients,
-            Arc::clone(&workers),
-            Arc::new(store_failed),
-        );
-        tasks.spawn(listener.run());
+        if let Some((listener, admin)) = listening {
+            spawn_http(&mut tasks, admin, &view, &config, &stopped);
+            tasks.spawn(listener.run());
+        }
         info!(address = %client_address, "listening for clients");
         Ok(Self {
             node,
@@ -224,6 +261,7 @@ impl Server {
     /// Stops: closes the clients' connections, applies what is on its way, and makes everything durable.
     pub async fn stop(mut self) {
         info!("stopping");
+        self.consensus.hand_over().await;
         self.stop.send_replace(true);
         self.tasks.shutdown().await;
         for connection in self.node.registry.all() {
@@ -354,20 +392,70 @@ fn spawn_http(
     }
 }
 
-/// Opens the log and joins the ensemble: this server alone.
-async fn join(config: &Config, machine: Machine, report: Report) -> Result<Consensus, ServeError> {
-    let refused = Arc::new(move |refusal: Refusal| {
-        // The only voter leads for as long as it lives: a refusal means that its log has failed.
-        tracing::error!(?refusal, "a proposal was refused");
-        report.send(Fatal::Task);
+/// Where the other members reach this one: the quorum port of its own line. None for a server alone.
+fn bind_peers(config: &Config) -> Result<Option<std::net::TcpListener>, ServeError> {
+    let Some(ensemble) = &config.ensemble else {
+        return Ok(None);
+    };
+    let own = ensemble.members[&ensemble.my_id].addresses.first();
+    let port = own.map_or(0, |address| address.quorum_port);
+    let address = ListenAddress::Any { port };
+    let candidates = address.candidates();
+    let bound = std::net::TcpListener::bind(candidates.as_slice());
+    bound.map(Some).map_err(|source| ServeError::Listen {
+        what: "other members",
+        address,
+        source,
+    })
+}
+
+/// Opens the log and joins the ensemble.
+async fn join(
+    node: &Arc<Node>,
+    machine: Machine,
+    listener: Option<std::net::TcpListener>,
+    refused: &Arc<Notify>,
+    report: Report,
+) -> Result<Consensus, ServeError> {
+    let config = &node.config;
+    let refused = Arc::clone(refused);
+    let is_alone = config.ensemble.is_none();
+    let on_refused = Arc::new(move |refusal: Refusal| {
+        if is_alone {
+            // The only voter leads for as long as it lives: a refusal means that its log has failed.
+            tracing::error!(?refusal, "a proposal was refused");
+            report.send(Fatal::Task);
+        } else {
+            refused.notify_one();
+        }
     });
-    let mut options = Options::new(config.storage.log_dir(), refused);
+    let mut options = Options::new(config.storage.log_dir(), on_refused);
     options.log_kept_bytes = config.storage.log_retention_bytes;
+    if let (Some(ensemble), Some(listener)) = (&config.ensemble, listener) {
+        let clock = node.clock;
+        let reported = Arc::downgrade(node);
+        options.peers = Some(PeerOptions {
+            my_id: ensemble.my_id,
+            cluster_id: node.state.read().meta.cluster_id,
+            members: ensemble
+                .members
+                .iter()
+                .map(|(id, member)| (*id, PeerMember::of(member)))
+                .collect(),
+            listener: Arc::new(listener),
+            check_forwarded: Arc::new(move |command| Batch::stamped(command, clock.wall_ms()).ok()),
+            on_report: Arc::new(move |_, report| {
+                let node = reported.upgrade();
+                node.is_some_and(|node| members::heard(&node, report))
+            }),
+        });
+    }
     Ok(Consensus::start(options, machine).await?)
 }
 
-/// Begins to serve: numbers its commands, forms the ensemble if it is new, gives every session its full time-out.
-async fn lead(
+/// Begins to take part: numbers its commands, gives a new ensemble its identity, gives every session its full time-out.
+/// Returns when this member has applied everything that was committed before.
+async fn begin(
     node: &Arc<Node>,
     consensus: &Consensus,
     fatal: &mut mpsc::Receiver<Fatal>,
@@ -377,7 +465,7 @@ async fn lead(
         let state = node.state.read();
         let meta = &state.meta;
         (
-            meta.next_incarnation(member),
+            meta.next_incarnation(member).max(consensus.incarnation()),
             meta.cluster_id != 0,
             meta.settings,
         )

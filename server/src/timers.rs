@@ -26,16 +26,33 @@ pub async fn expire_sessions(node: Arc<Node>) {
     tokio::join!(find_expired(&node, sender), close_expired(&node, due));
 }
 
-/// Sessions by id and generation.
-type Due = Vec<(i64, u32)>;
+/// Sessions whose time-out has passed in the eyes of the leader of a term, by id and generation.
+struct Due {
+    term: u64,
+    sessions: Vec<(i64, u32)>,
+}
 
 async fn find_expired(node: &Node, closer: mpsc::UnboundedSender<Due>) {
     let mut ticks = tokio::time::interval(node.config.tick_time);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut led = None;
     loop {
         ticks.tick().await;
-        let due = node.expiry.lock().tick(node.clock.now_ms());
-        if !due.is_empty() && closer.send(due).is_err() {
+        let leads = node.leads();
+        let mut expiry = node.expiry.lock();
+        let Some(term) = leads else {
+            expiry.rest();
+            led = None;
+            continue;
+        };
+        if led != leads {
+            // Nobody expires because of an election.
+            expiry.restart(node.clock.now_ms());
+            led = leads;
+        }
+        let sessions = expiry.tick(node.clock.now_ms());
+        drop(expiry);
+        if !sessions.is_empty() && closer.send(Due { term, sessions }).is_err() {
             return;
         }
     }
@@ -43,8 +60,12 @@ async fn find_expired(node: &Node, closer: mpsc::UnboundedSender<Due>) {
 
 async fn close_expired(node: &Node, mut due: mpsc::UnboundedReceiver<Due>) {
     let room = Arc::new(Semaphore::new(CLOSING_MAX as usize));
-    while let Some(due) = due.recv().await {
-        for (session, generation) in due {
+    while let Some(Due { term, sessions }) = due.recv().await {
+        for (session, generation) in sessions {
+            if node.leads() != Some(term) {
+                // The next leader finds them by itself.
+                break;
+            }
             let work = match node.state.read().sessions.get(&session) {
                 Some(open) if open.generation == generation => 1 + open.ephemerals.len(),
                 // It was closed or has moved to another connection since.
@@ -58,6 +79,7 @@ async fn close_expired(node: &Node, mut due: mpsc::UnboundedReceiver<Due>) {
             let close = Command::CloseSession {
                 session,
                 generation,
+                term,
             };
             let origin = Origin::Timer(Some(share));
             node.proposer.large_command(&close, origin, work);
@@ -107,6 +129,9 @@ pub async fn remove_expired_znodes(node: Arc<Node>) {
     let most = (f64::from(settings.max_per_minute) * share).ceil();
     loop {
         checks.tick().await;
+        if node.leads().is_none() {
+            continue;
+        }
         let mut left = most;
         let candidates: Vec<Arc<str>> = node.state.read().expirables.iter().cloned().collect();
         for path in candidates {

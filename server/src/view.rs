@@ -7,12 +7,15 @@ use std::time::Duration;
 use crate::admin::metrics::Metrics;
 use crate::admin::trace_mask::TraceMask;
 use crate::admin::view::{
-    ConnectionInfo, ConnectionSession, DigestInfo, ServerInfo, ServerMode, SessionInfo,
-    SnapshotInfo, View, WatchSummary, WatchedPaths,
+    ConnectionInfo, ConnectionSession, DigestInfo, EnsembleInfo, FollowerInfo, ServerInfo,
+    ServerMode, SessionInfo, SnapshotInfo, View, WatchSummary, WatchedPaths,
 };
 use crate::apply::DIGEST_VERSION;
-use crate::config::Config;
+use treekeeper_protocol::path;
+
+use crate::config::{Config, Member, PeerAddress};
 use crate::connection::Connection;
+use crate::consensus::Role;
 use crate::publish::Node;
 
 /// A view of a running server.
@@ -32,7 +35,24 @@ impl NodeView {
             trace_mask: TraceMask::default(),
         }
     }
+
+    fn mode(&self) -> ServerMode {
+        let role = self
+            .node
+            .consensus
+            .get()
+            .map(|consensus| consensus.leadership().borrow().role);
+        match (&self.node.config.ensemble, role) {
+            (None, _) => ServerMode::Standalone,
+            (Some(_), Some(Role::Leader)) => ServerMode::Leader,
+            (Some(_), Some(Role::Observer)) => ServerMode::Observer,
+            (Some(_), _) => ServerMode::Follower,
+        }
+    }
 }
+
+/// Entries that a member may lack and still count as caught up: what is on its way under load.
+const SYNCED_LAG_MAX: u64 = 1000;
 
 fn count(number: usize) -> u64 {
     number as u64
@@ -40,7 +60,7 @@ fn count(number: usize) -> u64 {
 
 impl View for NodeView {
     fn is_serving(&self) -> bool {
-        true
+        self.node.contact.is_current()
     }
 
     fn config(&self) -> &Config {
@@ -58,7 +78,7 @@ impl View for NodeView {
     fn server(&self) -> ServerInfo {
         let state = self.node.state.read();
         ServerInfo {
-            mode: ServerMode::Standalone,
+            mode: self.mode(),
             last_zxid: state.meta.zxid,
             uptime: self.node.clock.elapsed(),
             client_port: self.client_port,
@@ -71,6 +91,49 @@ impl View for NodeView {
             ephemeral_count: count(state.ephemeral_count),
             approximate_data_size: state.meta.data_size,
         }
+    }
+
+    fn ensemble(&self) -> Option<EnsembleInfo> {
+        let my_id = self.node.config.ensemble.as_ref()?.my_id;
+        let status = self.node.consensus.get()?.status();
+        let config = self.node.state.read().tree.get(path::CONFIG).ok()??;
+        let config = config.data.clone().unwrap_or_default();
+        let leads = status.leadership.role == Role::Leader;
+        let last_index = status.last_index.unwrap_or_default();
+        let (mut followers, mut leader_id) = (Vec::new(), None);
+        for member in &status.members {
+            let Some(line) = Member::parse_line(&member.line) else {
+                continue;
+            };
+            if status.leadership.leader == Some(member.node_id) {
+                leader_id = Some(line.id);
+            }
+            if leads && member.node_id != status.node_id {
+                let lag = last_index.saturating_sub(member.matched_index.unwrap_or_default());
+                followers.push(FollowerInfo {
+                    id: line.id,
+                    address: line
+                        .addresses
+                        .first()
+                        .map(PeerAddress::quorum)
+                        .unwrap_or_default(),
+                    voter: member.votes,
+                    lag,
+                    synced: lag <= SYNCED_LAG_MAX,
+                });
+            }
+        }
+        followers.sort_by_key(|follower| follower.id);
+        Some(EnsembleInfo {
+            my_id,
+            leader_id,
+            term: status.leadership.term,
+            quorum_size: status.voters.len(),
+            config_text: String::from_utf8_lossy(&config).into_owned(),
+            elections: status.elections.count,
+            followers,
+            leader_uptime: status.elections.leading_since.map(|since| since.elapsed()),
+        })
     }
 
     fn connections(&self) -> Vec<ConnectionInfo> {

@@ -3,10 +3,10 @@
 use super::metrics::{Metrics, TrafficCounts};
 use super::trace_mask::TraceMask;
 use super::view::{
-    ConnectionInfo, ConnectionSession, DigestInfo, ServerInfo, ServerMode, SessionInfo,
-    SnapshotInfo, View, WatchSummary, WatchedPaths,
+    ConnectionInfo, ConnectionSession, DigestInfo, EnsembleInfo, FollowerInfo, ServerInfo,
+    ServerMode, SessionInfo, SnapshotInfo, View, WatchSummary, WatchedPaths,
 };
-use crate::config::{Config, Flags};
+use crate::config::{Config, Ensemble, Flags, Member};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +16,7 @@ pub(super) struct FixedView {
     trace_mask: TraceMask,
     serving: bool,
     mode: ServerMode,
+    ensemble: Option<EnsembleInfo>,
     pub(super) connection_resets: AtomicU32,
 }
 
@@ -53,6 +54,7 @@ impl FixedView {
             trace_mask: TraceMask::default(),
             serving: true,
             mode: ServerMode::Standalone,
+            ensemble: None,
             connection_resets: AtomicU32::new(0),
         }
     }
@@ -69,7 +71,61 @@ impl FixedView {
     pub(super) fn in_mode(self, mode: ServerMode) -> Self {
         Self { mode, ..self }
     }
+
+    /// Server 2 of an ensemble of three voters and an observer, with server 1 leading unless this one does.
+    pub(super) fn in_ensemble(mut self, mode: ServerMode) -> Self {
+        self.config.ensemble = Some(Ensemble {
+            my_id: 2,
+            members: MEMBERS
+                .lines()
+                .filter_map(Member::parse_line)
+                .map(|member| (member.id, member))
+                .collect(),
+            init_limit: self.config.tick_time * 10,
+            sync_limit: self.config.tick_time * 5,
+            reconfig_enabled: false,
+        });
+        let follower = |id, address: &str, voter, lag| FollowerInfo {
+            id,
+            address: address.to_owned(),
+            voter,
+            lag,
+            synced: lag < 10,
+        };
+        let leads = mode == ServerMode::Leader;
+        self.ensemble = Some(EnsembleInfo {
+            my_id: 2,
+            leader_id: Some(if leads { 2 } else { 1 }),
+            term: 7,
+            quorum_size: 3,
+            config_text: format!("{MEMBERS}version=100000000"),
+            elections: 4,
+            followers: if leads {
+                vec![
+                    follower(1, "10.0.0.1:2888", true, 0),
+                    follower(3, "[fe80::3]:2888", true, 40),
+                    follower(4, "10.0.0.4:2888", false, 2),
+                ]
+            } else {
+                Vec::new()
+            },
+            leader_uptime: leads.then_some(Duration::from_secs(5)),
+        });
+        self.in_mode(mode)
+    }
+
+    pub(super) fn without_leader(mut self) -> Self {
+        if let Some(ensemble) = &mut self.ensemble {
+            ensemble.leader_id = None;
+        }
+        self
+    }
 }
+
+const MEMBERS: &str = "server.1=a:2888:3888:participant;10.0.0.1:2181\n\
+                       server.2=b:2888:3888:participant\n\
+                       server.3=[fe80::3]:2888:3888|c:2889:3889:participant\n\
+                       server.4=d:2888:3888:observer;0.0.0.0:2181\n";
 
 /// A moment that reads well: Fri Nov 20 08:47:15 UTC 2026.
 fn moment() -> SystemTime {
@@ -109,6 +165,10 @@ impl View for FixedView {
             ephemeral_count: 1,
             approximate_data_size: 49,
         }
+    }
+
+    fn ensemble(&self) -> Option<EnsembleInfo> {
+        self.ensemble.clone()
     }
 
     fn connections(&self) -> Vec<ConnectionInfo> {

@@ -3,7 +3,7 @@
 //! In: a [`View`]. Out: one list, which `mntr`, the monitor command and Prometheus show. Not here: what the server
 //! counts as it goes (`metrics`).
 
-use super::view::View;
+use super::view::{EnsembleInfo, ServerMode, View};
 use prometheus_client::metrics::MetricType;
 use std::fs;
 
@@ -143,6 +143,12 @@ pub(super) fn read(view: &dyn View) -> Vec<Gauge> {
         0.0,
     );
     gauges.whole("outstanding_tls_handshake", "TLS handshakes under way.", 0);
+    if let Some(ensemble) = view.ensemble() {
+        gauges.of_member(&ensemble);
+        if server.mode == ServerMode::Leader {
+            gauges.of_leader(&ensemble);
+        }
+    }
     if let Some(open) = open_files() {
         gauges.whole("open_file_descriptor_count", "Open file descriptors.", open);
     }
@@ -159,6 +165,54 @@ pub(super) fn read(view: &dyn View) -> Vec<Gauge> {
 struct Gauges(Vec<Gauge>);
 
 impl Gauges {
+    fn of_member(&mut self, ensemble: &EnsembleInfo) {
+        self.whole(
+            "quorum_size",
+            "Members of the ensemble that vote.",
+            saturated(ensemble.quorum_size as u64),
+        );
+        self.counted(
+            "looking_count",
+            "Elections that this member saw begin.",
+            ensemble.elections,
+        );
+    }
+
+    fn of_leader(&mut self, ensemble: &EnsembleInfo) {
+        self.whole(
+            "learners",
+            "Members that follow this one.",
+            saturated(ensemble.followers.len() as u64),
+        );
+        self.whole(
+            "synced_followers",
+            "Followers that vote and have caught up.",
+            saturated(ensemble.synced_followers() as u64),
+        );
+        self.whole(
+            "synced_non_voting_followers",
+            "Followers that have caught up and may not vote any longer.",
+            0,
+        );
+        self.whole(
+            "synced_observers",
+            "Observers that have caught up.",
+            saturated(ensemble.synced_observers() as u64),
+        );
+        self.whole(
+            "pending_syncs",
+            "Requests sync that wait for the leader.",
+            0,
+        );
+        if let Some(uptime) = ensemble.leader_uptime {
+            self.whole(
+                "leader_uptime",
+                "Milliseconds since this member began to lead.",
+                millis(uptime),
+            );
+        }
+    }
+
     fn whole(&mut self, name: &'static str, help: &'static str, number: i64) {
         self.0.push(Gauge {
             name,

@@ -5,6 +5,7 @@
 //! Not here: the sockets of the client port (`connection`), any internals of sessions, watches or the tree.
 
 mod date;
+mod ensemble;
 mod environment;
 pub mod four_letter;
 mod gauges;

@@ -3,7 +3,7 @@
 use super::gauges::{self, Number, rounded, saturated};
 use super::metrics::{Distribution, Sample};
 use super::version::full_version;
-use super::view::View;
+use super::view::{ServerMode, View};
 
 /// One line of the list.
 pub(super) enum Value {
@@ -13,16 +13,27 @@ pub(super) enum Value {
 
 /// Name and value of everything measurable, version and state first.
 pub(super) fn monitor(view: &dyn View) -> Vec<(String, Value)> {
+    let mode = view.server().mode;
     let mut lines = vec![
         ("version".to_owned(), Value::Text(full_version())),
         (
             "server_state".to_owned(),
-            Value::Text(view.server().mode.as_str().to_owned()),
+            Value::Text(mode.as_str().to_owned()),
         ),
     ];
+    let ensemble = view.ensemble();
+    if let Some(ensemble) = &ensemble {
+        let state = Value::Text(ensemble.peer_state(mode));
+        lines.push(("peer_state".to_owned(), state));
+    }
     let mut number = |name: String, number| lines.push((name, Value::Number(number)));
     for gauge in gauges::read(view) {
         number(gauge.name.to_owned(), gauge.value);
+    }
+    if let Some(ensemble) = ensemble.filter(|_| mode == ServerMode::Leader) {
+        // The name of `learners` before ZooKeeper 3.6, which old dashboards ask for.
+        let followers = saturated(ensemble.followers.len() as u64);
+        number("followers".to_owned(), Number::Whole(followers));
     }
     view.metrics().visit(&mut |reading| {
         let name = reading.name;

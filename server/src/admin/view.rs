@@ -28,6 +28,9 @@ pub trait View: Send + Sync + 'static {
     /// The numbers that nearly every command shows.
     fn server(&self) -> ServerInfo;
 
+    /// The ensemble as this member sees it; none for a server that stands alone.
+    fn ensemble(&self) -> Option<EnsembleInfo>;
+
     /// All connections on the client port, in the order of acceptance.
     fn connections(&self) -> Vec<ConnectionInfo>;
 
@@ -119,6 +122,42 @@ pub struct ServerInfo {
     pub ephemeral_count: u64,
     /// Bytes of all paths and all data together.
     pub approximate_data_size: u64,
+}
+
+/// The ensemble as this member sees it.
+#[derive(Clone, Debug)]
+pub struct EnsembleInfo {
+    /// This member's N.
+    pub my_id: u8,
+    /// The leader's N, while one is known.
+    pub leader_id: Option<u8>,
+    /// The latest term that this member has seen.
+    pub term: u64,
+    /// How many members vote.
+    pub quorum_size: usize,
+    /// The content of `/zookeeper/config`: a line for each member, and the version of the list.
+    pub config_text: String,
+    /// Elections that this member saw begin since it started.
+    pub elections: u64,
+    /// On the leader: the others, by N.
+    pub followers: Vec<FollowerInfo>,
+    /// On the leader: time since it began to lead.
+    pub leader_uptime: Option<Duration>,
+}
+
+/// Another member as its leader sees it.
+#[derive(Clone, Debug)]
+pub struct FollowerInfo {
+    /// Its N.
+    pub id: u8,
+    /// Where the leader reaches it.
+    pub address: String,
+    /// Whether it votes.
+    pub voter: bool,
+    /// Log entries it lacks.
+    pub lag: u64,
+    /// Whether it has caught up with the leader.
+    pub synced: bool,
 }
 
 /// One connection on the client port.

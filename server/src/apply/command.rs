@@ -43,6 +43,8 @@ pub enum Command {
         session: i64,
         /// Only while it is this generation: a client that came back in time keeps it.
         generation: u32,
+        /// Only in this term: a later leader gives every session its full time-out again.
+        term: u64,
     },
     /// Removes a container or TTL znode whose time has come, unless it has changed since.
     RemoveExpired {
@@ -93,6 +95,7 @@ pub enum CommandError {
 }
 
 const HEADER_LEN: usize = 2 + 8 + 8 + 8 + 8;
+const TIME_AT: usize = HEADER_LEN - 8;
 const CLIENT: u8 = 1;
 const OPEN_SESSION: u8 = 2;
 const REOPEN_SESSION: u8 = 3;
@@ -164,10 +167,12 @@ impl BatchWriter {
             Command::CloseSession {
                 session,
                 generation,
+                term,
             } => {
                 self.begin(CLOSE_SESSION);
                 self.bytes.put_i64(*session);
                 self.bytes.put_u32(*generation);
+                self.bytes.put_u64(*term);
             }
             Command::RemoveExpired { path, czxid, mzxid } => {
                 self.begin(REMOVE_EXPIRED);
@@ -227,6 +232,17 @@ impl BatchWriter {
 }
 
 impl Batch {
+    /// A batch of another member as its leader places it: with the leader's time.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the bytes are no batch: what is placed must be readable everywhere.
+    pub fn stamped(input: Bytes, time_ms: i64) -> Result<Bytes, CommandError> {
+        Self::decode(input.clone())?;
+        let mut bytes = BytesMut::from(input);
+        bytes[TIME_AT..HEADER_LEN].copy_from_slice(&time_ms.to_be_bytes());
+        Ok(bytes.freeze())
+    }
+
     /// Reads a batch from the log.
     ///
     /// # Errors
@@ -285,6 +301,7 @@ fn take_command(
         CLOSE_SESSION => Command::CloseSession {
             session: input.try_get_i64().map_err(malformed)?,
             generation: input.try_get_u32().map_err(malformed)?,
+            term: input.try_get_u64().map_err(malformed)?,
         },
         REMOVE_EXPIRED => Command::RemoveExpired {
             path: take_text(input)?,
@@ -370,6 +387,7 @@ mod tests {
         writer.push(&Command::CloseSession {
             session: 7,
             generation: 2,
+            term: 3,
         });
         writer.push(&Command::RemoveExpired {
             path: "/c".to_owned(),

@@ -103,11 +103,13 @@ pub fn execute(
         Command::CloseSession {
             session,
             generation,
+            term: decided,
         } => {
-            if state
-                .sessions
-                .get(session)
-                .is_none_or(|open| open.generation != *generation)
+            if *decided != term
+                || state
+                    .sessions
+                    .get(session)
+                    .is_none_or(|open| open.generation != *generation)
             {
                 return Ok(None);
             }
@@ -207,7 +209,7 @@ fn session_reply(state: &State, id: i64, timeout_ms: i32) -> Reply {
 }
 
 /// The next place in the order of changes. The first command of a new term begins a new epoch (the high 32 bits).
-fn next_zxid(state: &mut State, term: u64) -> i64 {
+pub(super) fn next_zxid(state: &mut State, term: u64) -> i64 {
     let meta = &mut state.meta;
     meta.zxid = if term > meta.zxid_term {
         meta.zxid_term = term;

@@ -2,7 +2,7 @@
 
 use super::error::ConfigError;
 use super::listen::ListenAddress;
-use super::membership::Member;
+use super::membership::MemberLine;
 use super::settings::{Base, Settings};
 use std::time::Duration;
 
@@ -50,12 +50,12 @@ impl ClientSettings {
     pub(super) fn read(
         settings: &Settings,
         tick_time: Duration,
-        member: Option<&Member>,
+        own: Option<&MemberLine>,
     ) -> Result<Self, ConfigError> {
         let (min_session_timeout, max_session_timeout) = session_timeouts(settings, tick_time)?;
         let jute_max_buffer = settings.number("jute.maxbuffer", 1024, " of bytes")?;
         Ok(Self {
-            address: address(settings, member)?,
+            address: address(settings, own)?,
             listen_backlog: settings.limit("clientPortListenBacklog", 0)?,
             tcp_keep_alive: settings.flag("clientTcpKeepAlive", false)?,
             max_client_cnxns: settings.limit("maxClientCnxns", 60)?,
@@ -88,15 +88,14 @@ impl LargeRequests {
 }
 
 /// The client port's address: of `server.N` or of `clientPort`, which must not contradict each other.
-fn address(settings: &Settings, member: Option<&Member>) -> Result<ListenAddress, ConfigError> {
+fn address(settings: &Settings, own: Option<&MemberLine>) -> Result<ListenAddress, ConfigError> {
     let given = settings.port("clientPort")?;
-    if let Some((member, client)) =
-        member.and_then(|member| Some((member, member.client.as_ref()?)))
+    if let Some(line) = own
+        && let Some(of_member) = line.listen_address()?
     {
-        let of_member = client.listen_address(member)?;
         return match given {
             Some(port) if port != of_member.port() => Err(ConfigError::Conflict {
-                origin: member.origin.clone(),
+                origin: line.origin.clone(),
                 problem: format!(
                     "the client port {} contradicts clientPort={port}: give one of them",
                     of_member.port()

@@ -45,6 +45,19 @@ pub enum ConfigError {
         /// What to do.
         remedy: &'static str,
     },
+    /// The file `myid` does not say which of several servers this one is.
+    #[error(
+        "{} {problem}: with several server.N lines this file must hold the N of this server, which is one of {allowed}",
+        path.display()
+    )]
+    MyId {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// The N of the `server.N` lines.
+        allowed: String,
+    },
     /// A key whose neglect would weaken security or data.
     #[error(
         "{origin}: {key} is not supported by treekeeper, and starting without it would be unsafe: {remedy}"

@@ -1,6 +1,7 @@
 //! Every key that ZooKeeper knows, and what becomes of it here.
 
 use super::error::ConfigError;
+use super::membership;
 use super::notice::Notice;
 use super::settings::{Setting, Settings};
 
@@ -11,6 +12,10 @@ enum Fate {
     Honoured,
     /// It is reported; nothing is lost without it, for the reason given.
     NotUsed(&'static str),
+    /// It is followed if there are several servers, else reported.
+    InEnsemble,
+    /// It is reported with the reason given, or, if there is but one server, with that.
+    NotUsedInEnsemble(&'static str),
     /// The server does not start, unless the value asks for what happens anyway.
     Refused {
         harmless: &'static [&'static str],
@@ -18,12 +23,20 @@ enum Fate {
     },
 }
 
-use Fate::{Honoured, NotUsed, Refused};
+use Fate::{Honoured, InEnsemble, NotUsed, NotUsedInEnsemble, Refused};
 
 /// A key's name, or its beginning if it ends with `*`, and its fate.
 type Rule = (&'static str, Fate);
 
-const ENSEMBLE: Fate = NotUsed("this server is the only one of its ensemble");
+/// Why nothing that concerns several servers is used where there is one.
+const ALONE: &str = "this server is the only one of its ensemble";
+const OWN_PEERS: Fate =
+    NotUsedInEnsemble("the servers find, elect and follow their leader in a way of their own");
+const OBSERVERS: Fate =
+    NotUsedInEnsemble("an observer follows the leader as every other server does");
+const CATCHING_UP: Fate = NotUsedInEnsemble(
+    "how much log a server keeps for others that lag is for treekeeper.logRetention to say",
+);
 const OWN_STORAGE: Fate =
     NotUsed("log and tree have formats of their own, which need no such setting");
 const OWN_PIPELINE: Fate = NotUsed("requests take another way through treekeeper");
@@ -241,32 +254,35 @@ const RULES: &[Rule] = &[
     ("oraclePath", NO_HIERARCHY),
     ("standaloneEnabled", Honoured),
     ("electionAlg", Honoured),
-    ("reconfigEnabled", ENSEMBLE),
-    ("initLimit", ENSEMBLE),
-    ("syncLimit", ENSEMBLE),
-    ("connectToLearnerMasterLimit", ENSEMBLE),
-    ("peerType", ENSEMBLE),
-    ("syncEnabled", ENSEMBLE),
-    ("observerMasterPort", ENSEMBLE),
-    ("quorumListenOnAllIPs", ENSEMBLE),
-    ("quorum.cnxn.threads.size", ENSEMBLE),
-    ("multiAddress.*", ENSEMBLE),
-    ("commitLogCount", ENSEMBLE),
-    ("snapshotSizeFactor", ENSEMBLE),
-    ("leaderServes", ENSEMBLE),
-    ("cnxTimeout", ENSEMBLE),
-    ("quorumCnxnTimeoutMs", ENSEMBLE),
-    ("tcpKeepAlive", ENSEMBLE),
-    ("electionPortBindRetry", ENSEMBLE),
-    ("observer.*", ENSEMBLE),
-    ("observerMaster.*", ENSEMBLE),
-    ("leader.*", ENSEMBLE),
-    ("learner.*", ENSEMBLE),
-    ("fastleader.*", ENSEMBLE),
-    ("messageTracker.*", ENSEMBLE),
+    ("reconfigEnabled", InEnsemble),
+    ("initLimit", InEnsemble),
+    ("syncLimit", InEnsemble),
+    ("connectToLearnerMasterLimit", OWN_PEERS),
+    ("peerType", InEnsemble),
+    ("syncEnabled", OBSERVERS),
+    ("observerMasterPort", OBSERVERS),
+    ("quorumListenOnAllIPs", OWN_PEERS),
+    ("quorum.cnxn.threads.size", OWN_PEERS),
+    ("multiAddress.*", OWN_PEERS),
+    ("commitLogCount", CATCHING_UP),
+    ("snapshotSizeFactor", CATCHING_UP),
+    (
+        "leaderServes",
+        NotUsedInEnsemble("the leader serves clients as every other server does"),
+    ),
+    ("cnxTimeout", OWN_PEERS),
+    ("quorumCnxnTimeoutMs", OWN_PEERS),
+    ("tcpKeepAlive", OWN_PEERS),
+    ("electionPortBindRetry", OWN_PEERS),
+    ("observer.*", OBSERVERS),
+    ("observerMaster.*", OBSERVERS),
+    ("leader.*", OWN_PEERS),
+    ("learner.*", OWN_PEERS),
+    ("fastleader.*", OWN_PEERS),
+    ("messageTracker.*", OWN_PEERS),
     (
         "forward_learner_requests_to_commit_processor_disabled",
-        ENSEMBLE,
+        OWN_PEERS,
     ),
     // How ZooKeeper's threads work.
     ("nio.*", OWN_PIPELINE),
@@ -287,13 +303,18 @@ pub(super) fn is_membership(key: &str) -> bool {
 /// # Errors
 /// The first setting without which it would be unsafe to start.
 pub(super) fn audit(settings: &Settings, notices: &mut Vec<Notice>) -> Result<(), ConfigError> {
+    let several = membership::is_ensemble(settings);
     for (key, setting) in settings.iter() {
+        let mut not_used = |why: &str| {
+            let text = format!("{key} is not used by treekeeper: {why}");
+            notices.push(Notice::info(&setting.origin, text));
+        };
         match rule_of(key) {
             Some(Honoured) => {}
-            Some(NotUsed(why)) => {
-                let text = format!("{key} is not used by treekeeper: {why}");
-                notices.push(Notice::info(&setting.origin, text));
-            }
+            Some(InEnsemble) if several => {}
+            Some(NotUsedInEnsemble(why)) if several => not_used(why),
+            Some(InEnsemble | NotUsedInEnsemble(_)) => not_used(ALONE),
+            Some(NotUsed(why)) => not_used(why),
             Some(Refused { harmless, .. }) if is_harmless(setting, harmless) => {}
             Some(Refused { remedy, .. }) => {
                 return Err(ConfigError::Refused {
@@ -369,6 +390,6 @@ pub(super) fn is_known(key: &str) -> bool {
 pub(super) fn honoured() -> impl Iterator<Item = &'static str> {
     RULES
         .iter()
-        .filter(|(_, fate)| matches!(fate, Honoured))
+        .filter(|(_, fate)| matches!(fate, Honoured | InEnsemble))
         .map(|(name, _)| *name)
 }

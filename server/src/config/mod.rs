@@ -36,18 +36,22 @@ pub use data_dir::{DataDirError, check_data_dir};
 pub use error::ConfigError;
 pub use flags::Flags;
 pub use listen::ListenAddress;
+pub use membership::{ClientEnd, Ensemble, Member, MemberRole, PeerAddress};
 pub use metrics::MetricsProvider;
 pub use notice::{Level, Notice, Origin};
 pub use replicated::ReplicatedSettings;
 pub use storage::StorageSettings;
 pub use whitelist::Whitelist;
 
+use membership::Membership;
 use settings::{Base, Settings};
 use std::time::Duration;
 
 /// Everything the server was told, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The ensemble that the config names; none when this server stands alone.
+    pub ensemble: Option<Ensemble>,
     /// The base unit of time: sessions expire on its multiples.
     pub tick_time: Duration,
     /// What must be the same on every member, since it changes what a command does.
@@ -92,15 +96,17 @@ impl Config {
         notices: &mut Vec<Notice>,
     ) -> Result<Self, ConfigError> {
         let tick_time = tick_time(settings)?;
-        let member = membership::only_member(settings, notices)?;
+        let storage = StorageSettings::read(settings)?;
+        let membership = Membership::read(settings, tick_time, &storage.data_dir, notices)?;
         membership::check_election_algorithm(settings)?;
         Ok(Self {
+            client: ClientSettings::read(settings, tick_time, membership.own.as_ref())?,
+            ensemble: membership.ensemble,
             tick_time,
             replicated: ReplicatedSettings::read(settings, notices)?,
-            client: ClientSettings::read(settings, tick_time, member.as_ref())?,
             auth: AuthSettings::read(settings)?,
             containers: ContainerSettings::read(settings)?,
-            storage: StorageSettings::read(settings)?,
+            storage,
             four_letter_words: Whitelist::read(settings, notices)?,
             admin: AdminSettings::read(settings)?,
             metrics: MetricsProvider::read(settings)?,

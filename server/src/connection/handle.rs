@@ -17,6 +17,7 @@ use super::{IDENTITIES_BYTES_MAX, IDENTITIES_MAX, Statistics};
 use crate::admin::metrics::Metrics;
 use crate::apply::{Outcome, Reply};
 use crate::auth::{self, Identities, Identity};
+use crate::publish::Contact;
 use crate::session::Liveness;
 use crate::watch::{ConnectionId, Sink};
 
@@ -148,9 +149,13 @@ impl Connection {
 
     /// Sends what is finished: at once from this thread while its task rests, which saves waking it, otherwise through
     /// the task.
-    pub fn send(&self, metrics: &Metrics) {
+    pub fn send(&self, metrics: &Metrics, contact: &Contact) {
         let mut queue = self.queue.lock();
-        let taken = queue.take_to_write();
+        // Without contact the task closes the connection.
+        let taken = contact
+            .is_current()
+            .then(|| queue.take_to_write())
+            .flatten();
         if taken.is_some() {
             metrics.traffic.add(&mut queue.traffic);
         }
@@ -241,8 +246,20 @@ impl Connection {
 
     /// A sync has been served: queues its reply.
     pub fn complete_sync(&self, turn: Turn, zxid: i64, path: Option<&str>) {
-        let body = |out: &mut BytesMut| treekeeper_protocol::encode::put_opt_string(out, path);
-        self.queue.lock().finish(turn, zxid, 0, body, false);
+        self.complete_with(turn, zxid, 0, |out| {
+            treekeeper_protocol::encode::put_opt_string(out, path);
+        });
+    }
+
+    /// Something that took its own time is done: queues its reply.
+    pub(super) fn complete_with(
+        &self,
+        turn: Turn,
+        zxid: i64,
+        err: i32,
+        body: impl FnOnce(&mut BytesMut),
+    ) {
+        self.queue.lock().finish(turn, zxid, err, body, false);
         self.wake();
     }
 }

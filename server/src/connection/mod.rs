@@ -15,6 +15,7 @@ mod outbox;
 mod queue;
 mod read;
 mod read_path;
+mod reconfig;
 mod registry;
 mod set_watches;
 mod socket;

@@ -20,6 +20,7 @@ use super::handshake::{Welcome, welcome};
 use super::outbox::Sending;
 use super::queue::{Asked, Queue, Slot, Turn};
 use super::read::Reader;
+use super::reconfig::reconfig;
 use super::{
     CLOSE_LINGER, Connection, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_REQUESTS_MAX, OUTBOX_PAUSE_BYTES,
     READ_BUFFER_BYTES, READY_REQUESTS_MAX, SPARE_BYTES_MAX, Session,
@@ -213,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             if self.sending.is_empty() {
-                self.take_finished();
+                self.take_finished()?;
                 if self.sending.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
@@ -230,10 +231,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         }
     }
 
-    fn take_finished(&mut self) {
+    fn take_finished(&mut self) -> io::Result<()> {
+        if self.phase != Phase::Greeting && !self.node.contact.is_current() {
+            // Somebody else may have been told otherwise: the client hears it from a member that knows.
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         let mut queue = self.connection.queue();
         queue.take_finished(&mut self.sending);
         self.node.metrics.traffic.add(&mut queue.traffic);
+        Ok(())
     }
 
     /// The handshake. True when something has happened.
@@ -263,6 +269,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             return Err(End::Closed);
         };
         self.greeting = None;
+        if !self.node.contact.is_current() {
+            // As a stock server that looks for a leader: the client tries another.
+            return Err(End::Closed);
+        }
         match welcome(&self.node, &self.connection, &request) {
             Welcome::Opening => self.phase = Phase::Opening,
             Welcome::Refused => self.ended = true,
@@ -353,6 +363,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 self.refuse(asked, zxid, code, close);
             }
             Ok(Request::Sync(request)) => self.sync(asked, request.path),
+            Ok(Request::Reconfig(request)) if self.may_reconfig() => {
+                let turn = self.connection.queue().push(asked, Slot::Waiting);
+                // Like a sync: what is behind it is read once it is served.
+                self.syncing = Some(turn);
+                let (node, connection) = (Arc::clone(&self.node), Arc::clone(&self.connection));
+                tokio::spawn(reconfig(node, connection, turn, request));
+            }
             Ok(Request::Auth(request)) => self.auth(session, asked, request)?,
             Ok(request) if request.op().is_write() => {
                 let Ok(share) = self.node.large_requests.take(frame.len()) else {
@@ -447,6 +464,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 }
             }
         });
+    }
+
+    /// Elsewhere a reconfig goes the way of every write, and is refused when its turn comes.
+    fn may_reconfig(&self) -> bool {
+        let ensemble = self.node.config.ensemble.as_ref();
+        ensemble.is_some_and(|ensemble| ensemble.reconfig_enabled)
     }
 
     fn is_syncing(&mut self) -> bool {

@@ -33,6 +33,9 @@ pub enum StartError {
         /// This node's id.
         node_id: u64,
     },
+    /// The members do not belong together, or the others do not let this one in.
+    #[error("cannot join the ensemble: {0}")]
+    Ensemble(String),
     /// Timeouts that contradict each other.
     #[error("the election settings are wrong: {0}")]
     Settings(String),

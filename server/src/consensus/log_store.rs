@@ -29,14 +29,17 @@ pub(crate) struct LogStore {
     log: Log,
     room: Arc<Semaphore>,
     in_flight: InFlight,
+    /// Other members wait for this thread, too, so it never waits for the disk.
+    has_peers: bool,
 }
 
 impl LogStore {
-    pub(crate) fn new(log: Log, in_flight: InFlight) -> LogStore {
+    pub(crate) fn new(log: Log, in_flight: InFlight, has_peers: bool) -> LogStore {
         LogStore {
             log,
             room: Arc::new(Semaphore::new(APPENDS_MAX)),
             in_flight,
+            has_peers,
         }
     }
 }
@@ -87,7 +90,7 @@ impl RaftLogStorage<Types> for LogStore {
     {
         let records: Vec<Record> = entries.into_iter().map(record).collect();
         let alone = match records.as_slice() {
-            [one] => self.in_flight.is_alone(one.payload.len()),
+            [one] => !self.has_peers && self.in_flight.is_alone(one.payload.len()),
             _ => false,
         };
         let room = Arc::clone(&self.room)
@@ -239,7 +242,8 @@ fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {
     (start, end)
 }
 
-fn record(entry: RaftEntry) -> Record {
+/// The record of the entry.
+pub(crate) fn record(entry: RaftEntry) -> Record {
     let (kind, payload) = match entry.payload {
         EntryPayload::Blank => (RecordKind::Blank, bytes::Bytes::new()),
         EntryPayload::Normal(command) => (RecordKind::Command, command.0),

@@ -1,7 +1,10 @@
 //! The state machine behind consensus, and how openraft sees it.
 
+use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -10,8 +13,10 @@ use openraft::storage::{ApplyResponder, EntryResponder, RaftSnapshotBuilder, Raf
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use parking_lot::Mutex;
 
+use super::checkpoint::Outgoing;
 use super::encoding::{decode_stored_membership, encode_stored_membership, log_id};
 use super::types::{LogId, RaftEntry, StoredMembership, Types};
+use crate::config::{Member, MemberRole};
 use crate::log::Position;
 
 /// Entries given to [`StateMachine::apply`] at once.
@@ -53,6 +58,36 @@ pub enum Payload {
     Membership(Bytes),
 }
 
+/// The lines of the members in a [`Payload::Membership`], as clients may read them: `/zookeeper/config`. None while the
+/// members are changing, and for a server alone.
+#[must_use]
+pub fn member_lines(membership: &[u8]) -> Option<Vec<String>> {
+    let stored = decode_stored_membership(membership)?;
+    let membership = stored.membership();
+    let [voters] = membership.get_joint_config().as_slice() else {
+        return None;
+    };
+    let mut members = Vec::new();
+    for (node, known) in membership.nodes() {
+        let mut member = Member::parse_line(&known.addr)?;
+        member.role = if voters.contains(node) {
+            MemberRole::Participant
+        } else {
+            MemberRole::Observer
+        };
+        members.push(member);
+    }
+    members.sort_by_key(|member| member.id);
+    Some(members.iter().map(Member::line).collect())
+}
+
+/// Index of the log entry that brought the members in a [`Payload::Membership`].
+#[must_use]
+pub fn membership_index(membership: &[u8]) -> Option<u64> {
+    let stored = decode_stored_membership(membership)?;
+    stored.log_id().as_ref().map(|at| at.index)
+}
+
 /// What committed entries are applied to.
 ///
 /// All calls come from one task at a time, in log order. They may use the CPU and wait for the local disk, never for
@@ -69,24 +104,79 @@ pub trait StateMachine: Send + 'static {
 
     /// Applies the entries, which follow [`StateMachine::applied`] without a gap. Replies and events go out from here.
     fn apply(&mut self, batch: Vec<Entry>);
+
+    /// What it can give to other members, and take from them.
+    fn checkpoints(&self) -> Arc<dyn Checkpoints>;
+
+    /// Index at which it began, if it came from another member.
+    fn received(&self) -> Option<u64>;
+
+    /// Goes on with the tree in this folder, a received and synced checkpoint that is further than this one. After a
+    /// crash it is the old tree or this one that the next start opens.
+    ///
+    /// # Errors
+    /// When it cannot be opened. The process should end.
+    fn install(&mut self, dir: &Path) -> io::Result<()>;
+}
+
+/// Whole trees as files. Called on threads that may wait for the disk.
+pub trait Checkpoints: Send + Sync + 'static {
+    /// Makes a checkpoint of the flushed tree in a new folder of this name, without holding anybody up.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn make(&self, name: &str) -> io::Result<PathBuf>;
+
+    /// The folder to receive one in.
+    fn incoming(&self, name: &str) -> PathBuf;
+
+    /// How far the tree in the folder reaches.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    fn read(&self, dir: &Path) -> io::Result<Applied>;
 }
 
 /// openraft's view of a [`StateMachine`].
 pub(crate) struct MachineAdapter {
     // Never locked: openraft asks for `Sync`, and all access is through `&mut`.
     machine: Mutex<Box<dyn StateMachine>>,
+    outgoing: Arc<Outgoing>,
 }
 
-/// Stands for the tree as it lies flushed on this member's disk. A transfer to another member begins by making a
-/// checkpoint of it; an ensemble of one transfers nothing.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FlushedTree;
+/// A whole tree, as openraft hands it around.
+#[derive(Clone)]
+pub(crate) enum FlushedTree {
+    /// The one that lies flushed on this member's disk. A transfer to another member begins by making a checkpoint.
+    Here(Arc<dyn Checkpoints>),
+    /// One that came from another member, in this folder.
+    Received(PathBuf),
+}
+
+impl fmt::Debug for FlushedTree {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FlushedTree::Here(_) => formatter.write_str("Here"),
+            FlushedTree::Received(dir) => formatter.debug_tuple("Received").field(dir).finish(),
+        }
+    }
+}
 
 impl MachineAdapter {
-    pub(crate) fn new(machine: Box<dyn StateMachine>) -> MachineAdapter {
+    pub(super) fn new(machine: Box<dyn StateMachine>, outgoing: Arc<Outgoing>) -> MachineAdapter {
         MachineAdapter {
             machine: Mutex::new(machine),
+            outgoing,
         }
+    }
+
+    /// How far the machine has come.
+    pub(crate) fn applied(&mut self) -> Option<Applied> {
+        self.machine.get_mut().applied()
+    }
+
+    fn here(&mut self) -> FlushedTree {
+        FlushedTree::Here(self.machine.get_mut().checkpoints())
     }
 
     /// How far the machine has come for good.
@@ -127,7 +217,8 @@ impl MachineAdapter {
     }
 }
 
-fn log_state(applied: Option<Applied>) -> io::Result<(Option<LogId>, StoredMembership)> {
+/// openraft's names for a position and its members.
+pub(super) fn log_state(applied: Option<Applied>) -> io::Result<(Option<LogId>, StoredMembership)> {
     let Some(applied) = applied else {
         return Ok((None, StoredMembership::default()));
     };
@@ -200,28 +291,38 @@ impl RaftStateMachine<Types> for MachineAdapter {
     async fn get_snapshot_builder(&mut self) -> FlushedMeta {
         FlushedMeta {
             meta: self.flushed_meta().ok(),
+            tree: self.here(),
         }
     }
 
     async fn install_snapshot(
         &mut self,
         _meta: &SnapshotMetaOf<Types>,
-        _snapshot: FlushedTree,
+        snapshot: FlushedTree,
     ) -> io::Result<()> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "an ensemble of one receives no checkpoint",
-        ))
+        match snapshot {
+            FlushedTree::Received(dir) => self.machine.get_mut().install(&dir),
+            FlushedTree::Here(_) => Ok(()),
+        }
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<SnapshotOf<Types, FlushedTree>>> {
-        let meta = self.flushed_meta()?;
+        // While a checkpoint is on its way it is the one to send; openraft goes on from the position that it is told here.
+        let at = self
+            .outgoing
+            .oldest()
+            .or_else(|| self.machine.get_mut().flushed());
+        let (last_log_id, last_membership) = log_state(at)?;
+        let meta = SnapshotMetaOf::<Types> {
+            last_log_id,
+            last_membership,
+        };
         Ok(meta
             .last_log_id
             .is_some()
-            .then_some(SnapshotOf::<Types, FlushedTree> {
+            .then(|| SnapshotOf::<Types, FlushedTree> {
                 meta,
-                snapshot: FlushedTree,
+                snapshot: self.here(),
             }))
     }
 }
@@ -229,6 +330,7 @@ impl RaftStateMachine<Types> for MachineAdapter {
 /// "Builds a snapshot" by saying how far the tree is flushed: the tree on disk is the snapshot.
 pub(crate) struct FlushedMeta {
     meta: Option<SnapshotMetaOf<Types>>,
+    tree: FlushedTree,
 }
 
 impl RaftSnapshotBuilder<Types> for FlushedMeta {
@@ -240,7 +342,7 @@ impl RaftSnapshotBuilder<Types> for FlushedMeta {
             meta.ok_or_else(|| io::Error::other("the flushed position of the tree is unreadable"))?;
         Ok(SnapshotOf::<Types, FlushedTree> {
             meta,
-            snapshot: FlushedTree,
+            snapshot: self.tree.clone(),
         })
     }
 }

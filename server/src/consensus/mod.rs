@@ -10,39 +10,55 @@
 //!
 //! Not here: segment files (`log`), what commands mean (`apply`), links to other members (`peer`).
 
+mod admit;
+mod checkpoint;
 mod encoding;
 mod error;
 mod in_flight;
 mod log_store;
 mod machine;
+mod messages;
+mod network;
 mod options;
-mod peers;
 mod proposal;
 mod purge;
+mod reconfig;
+mod service;
 mod start;
 mod status;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod transfer;
 mod types;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
+use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{Raft, ReadPolicy};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, TryAcquireError, watch};
+use treekeeper_protocol::ErrorCode;
 
 pub use error::{Failure, LinearizeError, StartError, Stopped, TryProposeError};
-pub use machine::{Applied, Entry, Payload, StateMachine};
-pub use options::Options;
+pub use machine::{
+    Applied, Checkpoints, Entry, Payload, StateMachine, member_lines, membership_index,
+};
+pub use options::{CheckForwarded, OnReport, Options, PeerMember, PeerOptions};
 pub use proposal::{OnRefused, Refusal, RefusalReason};
-pub use status::{Leadership, Role, Status};
+pub use reconfig::Reconfig;
+pub use status::{Elections, Leadership, MemberStatus, Role, Status};
 
 use crate::log::LogReader;
+use crate::peer::{Link, LinkError};
 use in_flight::InFlight;
 use machine::MachineAdapter;
+use network::{Links, Purpose};
 use proposal::Outcome;
+use service::kind;
 use thread::Thread;
 use types::{Command, Types};
 
@@ -61,10 +77,47 @@ struct Inner {
     flushed: Arc<Notify>,
     leadership: watch::Receiver<Leadership>,
     failure: watch::Receiver<Option<Failure>>,
+    elections: Arc<Mutex<Elections>>,
+    incarnation: u64,
+    /// The other members; none for a server alone.
+    links: Option<Arc<Links>>,
     thread: Thread,
 }
 
 impl Inner {
+    /// The link to the leader, if another member leads: with its id.
+    fn leader_elsewhere(&self) -> Option<(u64, Link)> {
+        let links = self.links.as_ref()?;
+        let leadership = *self.leadership.borrow();
+        let leader = leadership.leader.filter(|leader| *leader != self.node_id)?;
+        let line = {
+            let metrics = self.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            metrics
+                .membership_config
+                .membership()
+                .get_node(&leader)?
+                .addr
+                .clone()
+        };
+        Some((leader, links.to(leader, &line, Purpose::Forward)))
+    }
+
+    /// Sends a command to the leader, which places it. Every end but success comes back as a refusal.
+    fn forward(&self, (leader, link): (u64, Link), command: Bytes, token: u64) {
+        let on_refused = Arc::clone(&self.on_refused);
+        link.send(kind::FORWARD, command, move |answer| {
+            let reason = match answer {
+                Ok(_) => return,
+                Err(LinkError::Refused(_) | LinkError::Full) => RefusalReason::NotLeader {
+                    leader: Some(leader),
+                },
+                Err(LinkError::Unreachable(_)) => RefusalReason::Unknown,
+            };
+            on_refused(Refusal { token, reason });
+        });
+    }
+
     async fn hand_over(
         &self,
         command: Bytes,
@@ -89,8 +142,11 @@ impl std::fmt::Debug for Inner {
 }
 
 impl Consensus {
-    /// Opens the log, applies what is committed, and joins the ensemble: on an empty folder it forms one of this node
-    /// alone. Returns when this node leads and has applied everything that the log held.
+    /// Opens the log, applies what is committed, and joins the ensemble.
+    ///
+    /// A server alone forms an ensemble of one on an empty folder; this returns when it leads and has applied everything
+    /// that the log held. One of several forms it with the others ([`admit`]), or is admitted; this returns when it is
+    /// part of it, whoever leads.
     ///
     /// # Errors
     /// When the log cannot be opened, is not that of this state machine, or fails meanwhile.
@@ -103,14 +159,18 @@ impl Consensus {
 
     /// Hands a command over; returns when it is queued, in order with the caller's other proposals.
     ///
-    /// Success is seen in [`StateMachine::apply`]. A proposal that this node cannot place, as it does not lead, comes
-    /// back through [`Options::on_refused`] with its `token`. Waits while too much is in flight. When dropped before
+    /// Success is seen in [`StateMachine::apply`]. Where another member leads, the command goes to it. One that was not
+    /// placed comes back through [`Options::on_refused`] with its `token`. Waits while too much is in flight. When dropped before
     /// it returns, the command was not proposed.
     ///
     /// # Errors
     /// [`Stopped`] after shutdown or a failure.
     pub async fn propose(&self, command: Bytes, token: u64) -> Result<(), Stopped> {
         let inner = &*self.inner;
+        if let Some(leader) = inner.leader_elsewhere() {
+            inner.forward(leader, command, token);
+            return Ok(());
+        }
         let room = inner.in_flight.take(&command).await;
         let room = room.map_err(|_closed| Stopped)?;
         inner.hand_over(command, token, room).await
@@ -122,6 +182,10 @@ impl Consensus {
     /// [`TryProposeError`] with the command, which was not proposed.
     pub fn try_propose(&self, command: Bytes, token: u64) -> Result<(), TryProposeError> {
         let inner = &*self.inner;
+        if let Some(leader) = inner.leader_elsewhere() {
+            inner.forward(leader, command, token);
+            return Ok(());
+        }
         let room = match inner.in_flight.try_take(&command) {
             Ok(room) => room,
             Err(TryAcquireError::NoPermits) => return Err(TryProposeError::Full(command)),
@@ -142,12 +206,86 @@ impl Consensus {
     /// # Errors
     /// [`LinearizeError`] when this node does not lead, or lost the majority.
     pub async fn linearize(&self) -> Result<u64, LinearizeError> {
+        if let Some((leader, link)) = self.inner.leader_elsewhere() {
+            return self.linearize_behind(leader, &link).await;
+        }
         let read = self
             .inner
             .raft
             .ensure_linearizable(ReadPolicy::ReadIndex)
             .await?;
         Ok(read.log_id().index())
+    }
+
+    /// [`Consensus::linearize`] where another member leads: asks it, and waits until this one has applied as much.
+    async fn linearize_behind(&self, leader: u64, link: &Link) -> Result<u64, LinearizeError> {
+        let answer = link.call(kind::READ_INDEX, Bytes::new()).await;
+        let index = answer.ok().and_then(service::decode_read_index);
+        let index = index.ok_or(LinearizeError::NotLeader {
+            leader: Some(leader),
+        })?;
+        self.inner
+            .raft
+            .wait(None)
+            .applied_index_at_least(Some(index), "what the leader has committed is applied here")
+            .await
+            .map_err(|_stopped| LinearizeError::Stopped(Stopped))?;
+        Ok(index)
+    }
+
+    /// Tells the leader what this member has to tell, and gives how long ago at most a quorum confirmed the leader.
+    /// None when no leader answers, or the leader itself has heard from no quorum. A leader only looks at itself.
+    pub async fn report(&self, report: Bytes) -> Option<Duration> {
+        let Some((_, link)) = self.inner.leader_elsewhere() else {
+            return service::quorum_age(&self.inner.raft);
+        };
+        let sent = Instant::now();
+        let answer = link.call(kind::REPORT, report).await.ok()?;
+        Some(service::decode_quorum_age(answer)? + sent.elapsed())
+    }
+
+    /// Changes the members. Returns when this member has applied the change, with the outcome for who asked; none when
+    /// the outcome is not known, as the leader has gone.
+    pub async fn reconfigure(&self, change: &Reconfig) -> Option<Result<(), ErrorCode>> {
+        let links = self.inner.links.as_ref()?;
+        let result = match self.inner.leader_elsewhere() {
+            Some((_, link)) => {
+                let body = serde_json::to_vec(change).expect("plain fields always serialise");
+                let answer = link.call(kind::RECONFIG, body.into()).await.ok()?;
+                reconfig::Changed::decode(&answer)?
+            }
+            None => {
+                // On the thread of consensus, which its links belong to.
+                let (raft, links, change) =
+                    (self.inner.raft.clone(), Arc::clone(links), change.clone());
+                let runtime = links.runtime().clone();
+                let work = async move { reconfig::reconfigure(&raft, &links, &change).await };
+                runtime.spawn(work).await.ok()?
+            }
+        };
+        match result {
+            Ok(index) => {
+                let applied = self.inner.raft.wait(None);
+                applied
+                    .applied_index_at_least(Some(index), "the change is applied here")
+                    .await
+                    .ok()?;
+                Some(Ok(()))
+            }
+            Err(code) => Some(Err(code)),
+        }
+    }
+
+    /// The data of this member belongs to this ensemble, as it has learned.
+    pub fn belongs_to(&self, cluster_id: u64) {
+        if let Some(links) = &self.inner.links {
+            links.local().belongs_to(cluster_id);
+        }
+    }
+
+    /// Which start of this process this is, counted from 1; no two have the same number, whatever was lost.
+    pub fn incarnation(&self) -> u64 {
+        self.inner.incarnation
     }
 
     /// Says that [`StateMachine::flushed`] has moved, so that older log files may go.
@@ -182,6 +320,11 @@ impl Consensus {
                 return std::future::pending().await;
             }
         }
+    }
+
+    /// If this member leads, lets another one lead: before a planned stop. Returns when it does, or nobody can.
+    pub async fn hand_over(&self) {
+        transfer::hand_over(&self.inner.raft).await;
     }
 
     /// Stops proposing and applying, makes the log durable, and drops the state machine. What was proposed and not

@@ -1,20 +1,74 @@
 //! How a member runs.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::proposal::OnRefused;
+use crate::config::{Member, MemberRole};
 use crate::log::{Disk, LogOptions, RealDisk};
+
+/// A member of the config, as consensus knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerMember {
+    /// Its line, kept with the ensemble's members.
+    pub line: String,
+    /// Where it is reached.
+    pub addresses: Vec<(String, u16)>,
+    /// Has it a vote?
+    pub votes: bool,
+}
+
+impl PeerMember {
+    /// The member of a `server.N` line.
+    #[must_use]
+    pub fn of(member: &Member) -> PeerMember {
+        let addresses = member.addresses.iter();
+        PeerMember {
+            line: member.line(),
+            addresses: addresses
+                .map(|address| (address.host.clone(), address.quorum_port))
+                .collect(),
+            votes: member.role == MemberRole::Participant,
+        }
+    }
+}
+
+/// Checks a command that another member forwarded, and stamps it with this member's clock; none if it is no command.
+pub type CheckForwarded = Arc<dyn Fn(Bytes) -> Option<Bytes> + Send + Sync>;
+
+/// Receives what a member (by its N) reports to this one, its leader. False if it is no report.
+pub type OnReport = Arc<dyn Fn(u8, &Bytes) -> bool + Send + Sync>;
+
+/// How a member of an ensemble reaches the others.
+#[derive(Clone)]
+pub struct PeerOptions {
+    /// This member's N.
+    pub my_id: u8,
+    /// The ensemble that its data belongs to; 0 if it has none.
+    pub cluster_id: u64,
+    /// All members of the config by N, this one among them.
+    pub members: BTreeMap<u8, PeerMember>,
+    /// Where the others reach this one.
+    pub listener: Arc<TcpListener>,
+    /// Checks forwarded commands.
+    pub check_forwarded: CheckForwarded,
+    /// Receives reports.
+    pub on_report: OnReport,
+}
 
 /// Settings of one member.
 #[derive(Clone)]
 pub struct Options {
     /// The log's folder, which belongs to this process alone.
     pub dir: PathBuf,
-    /// How the other members reach this one; opaque here.
-    pub address: String,
+    /// The other members; none for a server alone.
+    pub peers: Option<PeerOptions>,
     /// How often a leader is heard without news.
     pub heartbeat: Duration,
     /// A member that heard no leader for a random time of at least this stands for election.
@@ -38,7 +92,7 @@ impl Options {
     pub fn new(dir: impl Into<PathBuf>, on_refused: OnRefused) -> Options {
         Options {
             dir: dir.into(),
-            address: String::new(),
+            peers: None,
             heartbeat: Duration::from_millis(40),
             election_timeout_min: Duration::from_millis(100),
             election_timeout_max: Duration::from_millis(150),

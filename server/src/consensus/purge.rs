@@ -6,6 +6,7 @@ use openraft::Raft;
 use tokio::sync::Notify;
 use tracing::debug;
 
+use super::checkpoint::Outgoing;
 use super::machine::MachineAdapter;
 use super::types::Types;
 use crate::log::LogReader;
@@ -16,17 +17,23 @@ pub(super) async fn run(
     log: LogReader,
     flushed: Arc<Notify>,
     kept_bytes: u64,
+    outgoing: Arc<Outgoing>,
 ) {
     loop {
         flushed.notified().await;
-        if purge(&raft, &log, kept_bytes).await.is_none() {
+        if purge(&raft, &log, kept_bytes, &outgoing).await.is_none() {
             return;
         }
     }
 }
 
 /// One purge; `None` when consensus has stopped.
-async fn purge(raft: &Raft<Types, MachineAdapter>, log: &LogReader, kept_bytes: u64) -> Option<()> {
+async fn purge(
+    raft: &Raft<Types, MachineAdapter>,
+    log: &LogReader,
+    kept_bytes: u64,
+    outgoing: &Outgoing,
+) -> Option<()> {
     let first_kept = log.first_index_within(kept_bytes);
     let first = log.purged().map_or(0, |purged| purged.index + 1);
     if first_kept <= first {
@@ -39,7 +46,9 @@ async fn purge(raft: &Raft<Types, MachineAdapter>, log: &LogReader, kept_bytes: 
     let Some(flushed) = flushed.await.ok()? else {
         return Some(());
     };
-    let up_to = flushed.index.min(first_kept - 1);
+    // Who receives a checkpoint goes on from it with the log.
+    let sent = outgoing.oldest().map_or(u64::MAX, |oldest| oldest.index);
+    let up_to = flushed.index.min(first_kept - 1).min(sent);
     if up_to < first {
         return Some(());
     }

@@ -1,29 +1,38 @@
 //! Starting a member: open the log, replay, form or rejoin the ensemble, lead.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{Fatal, InitializeError, RaftError};
 use openraft::{BasicNode, Config, Raft, ServerState, SnapshotPolicy};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tracing::info;
 
+use super::admit;
+use super::checkpoint::Incoming;
 use super::encoding::{decode_node_id, encode_node_id};
 use super::error::{Failure, StartError};
 use super::in_flight::InFlight;
 use super::log_store::{LogStore, raft_entry};
-use super::machine::{self, MachineAdapter, StateMachine};
-use super::options::Options;
-use super::peers::NoPeers;
+use super::machine::{self, Applied, Checkpoints, MachineAdapter, StateMachine};
+use super::network::{Links, Network};
+use super::options::{Options, PeerOptions};
 use super::purge;
-use super::status::Leadership;
+use super::service::Service;
+use super::status::{Elections, Leadership};
 use super::types::Types;
-use crate::log::{Disk, Log, LogError, LogReader, atomic_file};
+use crate::log::{Disk, Log, LogError, LogReader, Position, atomic_file};
+use crate::peer::{self, Identity, Local};
 
 /// The file with this node's id.
 const NODE_ID_FILE: &str = "node";
+
+/// The file with the number of this start of the process.
+const INCARNATION_FILE: &str = "incarnation";
 
 /// Bytes of entries replayed at once.
 const REPLAY_BYTES_MAX: usize = 1024 * 1024;
@@ -32,6 +41,7 @@ const REPLAY_BYTES_MAX: usize = 1024 * 1024;
 struct Opened {
     log: Log,
     node_id: u64,
+    incarnation: u64,
     machine: Box<dyn StateMachine>,
 }
 
@@ -43,6 +53,9 @@ pub(super) struct Started {
     pub(super) flushed: Arc<Notify>,
     pub(super) leadership: watch::Receiver<Leadership>,
     pub(super) failure: watch::Receiver<Option<Failure>>,
+    pub(super) elections: Arc<Mutex<Elections>>,
+    pub(super) incarnation: u64,
+    pub(super) links: Option<Arc<Links>>,
 }
 
 /// Starts a member; see [`super::Consensus::start`]. Its tasks run on the runtime of the caller, which may be held up
@@ -58,29 +71,58 @@ pub(super) async fn start(
     let Opened {
         log,
         node_id,
+        incarnation,
         machine,
     } = open(options, machine, &failed)?;
     let reader = log.reader();
-    let machine = MachineAdapter::new(machine);
+    let links = options.peers.as_ref().map(|peers| links(peers, node_id));
+    let checkpoints = machine.checkpoints();
+    let outgoing = links
+        .as_ref()
+        .map(|links| Arc::clone(links.outgoing()))
+        .unwrap_or_default();
+    let machine = MachineAdapter::new(machine, Arc::clone(&outgoing));
     // openraft's errors say that storage failed; the log's own says which file and why.
     let why = |error: StartError| failure.borrow().clone().map_or(error, StartError::Failed);
-    let store = LogStore::new(log, in_flight);
-    let raft = Raft::new(node_id, config, NoPeers, store, machine).await;
+    let store = LogStore::new(log, in_flight.clone(), links.is_some());
+    let network = Network::new(links.clone());
+    let raft = Raft::new(node_id, config, network, store, machine).await;
     let raft = raft.map_err(|fatal| why(fatal.into()))?;
-    lead(&raft, node_id, &options.address).await.map_err(&why)?;
-    // An ensemble of one has no heartbeats to send and no elections to watch for.
-    raft.runtime_config().tick(false);
+    match (&options.peers, &links) {
+        (Some(peers), Some(links)) => {
+            if admit::has_members(&raft) {
+                // Before anybody asks: who belongs to an ensemble never says that it does not.
+                links.local().formed();
+            }
+            serve_peers(peers, links, &raft, in_flight, checkpoints)?;
+            admit::join(&raft, links).await.map_err(&why)?;
+            tokio::spawn(admit::tend(raft.clone(), Arc::clone(links)));
+        }
+        _ => {
+            lead(&raft, node_id).await.map_err(&why)?;
+            // An ensemble of one has no heartbeats to send and no elections to watch for.
+            raft.runtime_config().tick(false);
+        }
+    }
 
     let flushed = Arc::new(Notify::new());
     let leads = Leadership::of(&raft.server_metrics().borrow_watched());
     let (leads, leadership) = watch::channel(leads);
-    tokio::spawn(watch_core(raft.clone(), leads, failed));
+    let elections = Arc::new(Mutex::new(Elections::default()));
+    elections.lock().note(*leadership.borrow());
+    tokio::spawn(watch_core(
+        raft.clone(),
+        leads,
+        Arc::clone(&elections),
+        failed,
+    ));
     let kept_bytes = options.log_kept_bytes;
     tokio::spawn(purge::run(
         raft.clone(),
         reader.clone(),
         Arc::clone(&flushed),
         kept_bytes,
+        outgoing,
     ));
     Ok(Started {
         node_id,
@@ -89,7 +131,52 @@ pub(super) async fn start(
         flushed,
         leadership,
         failure,
+        elections,
+        incarnation,
+        links,
     })
+}
+
+fn links(peers: &PeerOptions, node_id: u64) -> Arc<Links> {
+    let mut lines = DefaultHasher::new();
+    peers
+        .members
+        .values()
+        .for_each(|member| member.line.hash(&mut lines));
+    let identity = Identity {
+        my_id: peers.my_id,
+        node_id,
+        cluster_id: peers.cluster_id,
+        formed: false,
+        lines: lines.finish(),
+    };
+    Links::new(Arc::new(Local::new(identity)), peers.members.clone())
+}
+
+/// Answers the other members from now on, on the caller's runtime.
+fn serve_peers(
+    peers: &PeerOptions,
+    links: &Arc<Links>,
+    raft: &Raft<Types, MachineAdapter>,
+    in_flight: InFlight,
+    checkpoints: Arc<dyn Checkpoints>,
+) -> Result<(), StartError> {
+    let listener = peers.listener.try_clone().and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        tokio::net::TcpListener::from_std(listener)
+    });
+    let listener = listener
+        .map_err(|error| StartError::Ensemble(format!("cannot listen for members: {error}")))?;
+    let service = Service {
+        raft: raft.clone(),
+        links: Arc::clone(links),
+        in_flight,
+        peers: peers.clone(),
+        incoming: Arc::new(Incoming::new(checkpoints)),
+    };
+    let local = Arc::clone(links.local());
+    tokio::spawn(peer::listen(listener, local, Arc::new(service)));
+    Ok(())
 }
 
 fn config(options: &Options) -> Result<Config, StartError> {
@@ -121,7 +208,7 @@ fn open(
     let on_failure = Box::new(move |failure: &crate::log::LogFailure| {
         failed.send_replace(Some(Failure::Log(failure.clone())));
     });
-    let log = Log::open(
+    let mut log = Log::open(
         Arc::clone(&options.disk),
         &options.dir,
         options.log,
@@ -145,12 +232,62 @@ fn open(
         })?,
         None => make_node_id(&*options.disk, &path)?,
     };
+    if let (Some(received), Some(applied)) = (machine.received(), &applied)
+        && received == applied.index
+    {
+        go_on_behind(&mut log, applied)?;
+    }
+    let incarnation = next_incarnation(&*options.disk, &options.dir.join(INCARNATION_FILE))?;
     replay(&reader, &mut *machine)?;
     Ok(Opened {
         log,
         node_id,
+        incarnation,
         machine,
     })
+}
+
+/// The tree was received from another member, and the process ended before the log could go on behind it.
+fn go_on_behind(log: &mut Log, applied: &Applied) -> Result<(), StartError> {
+    let reader = log.reader();
+    let at = Position {
+        index: applied.index,
+        term: applied.term,
+    };
+    let covered = reader
+        .purged()
+        .is_some_and(|purged| purged.index >= at.index);
+    if covered {
+        return Ok(());
+    }
+    let same = match reader.last() {
+        Some(last) if last.index >= at.index => {
+            let found = reader.read(at.index..at.index + 1, REPLAY_BYTES_MAX)?;
+            found.first().is_some_and(|record| record.position == at)
+        }
+        _ => false,
+    };
+    if !same {
+        // What is there was never committed, or is in the tree.
+        log.truncate_after(reader.purged());
+        log.purge_to(at);
+    }
+    Ok(())
+}
+
+/// Counts the starts, before anything is proposed: another member may know of a start that this one's log does not.
+fn next_incarnation(disk: &dyn Disk, path: &Path) -> Result<u64, StartError> {
+    let last = match atomic_file::read(disk, path)? {
+        Some(bytes) => decode_node_id(&bytes).ok_or_else(|| LogError::Damaged {
+            file: path.to_path_buf(),
+            offset: 0,
+            reason: "the content is no count of starts",
+        })?,
+        None => 0,
+    };
+    let next = last + 1;
+    atomic_file::write(disk, path, &encode_node_id(next))?;
+    Ok(next)
 }
 
 fn make_node_id(disk: &dyn Disk, path: &Path) -> Result<u64, StartError> {
@@ -196,11 +333,7 @@ fn replay(log: &LogReader, machine: &mut dyn StateMachine) -> Result<(), StartEr
 }
 
 /// Forms the ensemble if there is none, stands for election, and waits until everything in the log is applied.
-async fn lead(
-    raft: &Raft<Types, MachineAdapter>,
-    node_id: u64,
-    address: &str,
-) -> Result<(), StartError> {
+async fn lead(raft: &Raft<Types, MachineAdapter>, node_id: u64) -> Result<(), StartError> {
     if raft.is_initialized().await? {
         let voters = |state: &openraft::RaftState<Types>| {
             state.membership_state.effective().voter_ids().collect()
@@ -211,7 +344,7 @@ async fn lead(
         }
         raft.trigger().elect(false).await?;
     } else {
-        let members = BTreeMap::from([(node_id, BasicNode::new(address))]);
+        let members = BTreeMap::from([(node_id, BasicNode::new(""))]);
         raft.initialize(members)
             .await
             .map_err(|error| match error {
@@ -245,12 +378,16 @@ async fn lead(
 async fn watch_core(
     raft: Raft<Types, MachineAdapter>,
     leads: watch::Sender<Leadership>,
+    elections: Arc<Mutex<Elections>>,
     failed: Arc<watch::Sender<Option<Failure>>>,
 ) {
     let mut server_metrics = raft.server_metrics();
     while server_metrics.changed().await.is_ok() {
         let now = Leadership::of(&server_metrics.borrow_watched());
-        leads.send_if_modified(|known| std::mem::replace(known, now) != now);
+        if leads.send_if_modified(|known| std::mem::replace(known, now) != now) {
+            elections.lock().note(now);
+            info!(role = ?now.role, term = now.term, leader = now.leader.map(|id| format!("{id:016x}")), "leadership");
+        }
     }
     let ended = raft.metrics().borrow_watched().running_state.clone();
     if let Err(fatal @ (Fatal::StorageError(_) | Fatal::Panicked)) = ended {

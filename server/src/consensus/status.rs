@@ -1,9 +1,11 @@
 //! Role, leader and positions as plain data.
 
-use openraft::ServerState;
+use std::time::Instant;
+
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::metrics::RaftServerMetrics;
 use openraft::vote::RaftLeaderId;
+use openraft::{RaftMetrics, ServerState};
 
 use super::Inner;
 use super::types::Types;
@@ -57,6 +59,29 @@ impl Leadership {
     }
 }
 
+/// What this node has seen of elections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Elections {
+    /// How many began since the process did.
+    pub count: u64,
+    /// Since when this node leads.
+    pub leading_since: Option<Instant>,
+    term: u64,
+}
+
+impl Elections {
+    /// The leadership has changed.
+    pub(super) fn note(&mut self, leadership: Leadership) {
+        self.count += u64::from(leadership.term > self.term);
+        if leadership.role != Role::Leader {
+            self.leading_since = None;
+        } else if leadership.term > self.term || self.leading_since.is_none() {
+            self.leading_since = Some(Instant::now());
+        }
+        self.term = leadership.term;
+    }
+}
+
 /// Positions and role, for metrics and operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -78,6 +103,23 @@ pub struct Status {
     pub log: LogStats,
     /// Ids of the voters.
     pub voters: Vec<u64>,
+    /// Elections, as far as this node has seen them.
+    pub elections: Elections,
+    /// All members; empty addresses stand for a server alone.
+    pub members: Vec<MemberStatus>,
+}
+
+/// A member of the ensemble.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberStatus {
+    /// Its node id.
+    pub node_id: u64,
+    /// Its `server.N` line.
+    pub line: String,
+    /// Has it a vote?
+    pub votes: bool,
+    /// On the leader: the last index that it is known to hold.
+    pub matched_index: Option<u64>,
 }
 
 pub(super) fn status(inner: &Inner) -> Status {
@@ -97,5 +139,27 @@ pub(super) fn status(inner: &Inner) -> Status {
         in_flight_bytes: inner.in_flight.bytes(),
         log: inner.log.stats(),
         voters: metrics.membership_config.voter_ids().collect(),
+        elections: *inner.elections.lock(),
+        members: members(&metrics),
     }
+}
+
+fn members(metrics: &RaftMetrics<Types>) -> Vec<MemberStatus> {
+    let membership = metrics.membership_config.membership();
+    let voters: Vec<u64> = membership.voter_ids().collect();
+    let nodes = membership.nodes();
+    nodes
+        .map(|(node_id, node)| {
+            let matched = metrics
+                .replication
+                .as_ref()
+                .and_then(|all| all.get(node_id));
+            MemberStatus {
+                node_id: *node_id,
+                line: node.addr.clone(),
+                votes: voters.contains(node_id),
+                matched_index: matched.copied().flatten().map(|at| at.index),
+            }
+        })
+        .collect()
 }

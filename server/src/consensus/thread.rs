@@ -43,10 +43,13 @@ pub(super) async fn start(
 ) -> Result<Consensus, StartError> {
     let cannot_start =
         |error: std::io::Error| StartError::Failed(Failure::Stopped(error.to_string().into()));
-    let runtime = Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .map_err(cannot_start)?;
+    let mut runtime = Builder::new_current_thread();
+    runtime.enable_time();
+    if options.peers.is_some() {
+        // The links are on this thread, too: a message of another member needs no wake-up to get to consensus.
+        runtime.enable_io();
+    }
+    let runtime = runtime.build().map_err(cannot_start)?;
     let (sender, started) = oneshot::channel();
     let (stop, stopped) = oneshot::channel();
     let (end, ended) = watch::channel(());
@@ -82,6 +85,9 @@ pub(super) async fn start(
         flushed,
         leadership,
         failure,
+        elections,
+        incarnation,
+        links,
     } = started.await.map_err(panicked)??;
     let inner = Inner {
         node_id,
@@ -92,6 +98,9 @@ pub(super) async fn start(
         flushed,
         leadership,
         failure,
+        elections,
+        incarnation,
+        links,
         thread: Thread {
             stop: Mutex::new(Some(stop)),
             ended,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Node;
 use super::machine::{FLUSH_WAIT, applied};
@@ -51,6 +51,8 @@ struct Shared {
     changed: Condvar,
     /// How far the store is durable.
     durable: Mutex<Option<Applied>>,
+    /// Held during a flush, and while the tree is replaced.
+    flushing: Mutex<()>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,16 @@ impl FlushSignal {
         }
     }
 
+    /// Keeps the flusher from the tree.
+    pub(super) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.shared.flushing.lock()
+    }
+
+    /// The tree is another one, durable as far as this.
+    pub(super) fn replaced(&self, durable: Option<Applied>) {
+        *self.shared.durable.lock() = durable;
+    }
+
     fn stop(&self) {
         self.shared.wanted.lock().stop = true;
         self.shared.changed.notify_all();
@@ -107,6 +119,7 @@ impl Flusher {
             wanted: Mutex::default(),
             changed: Condvar::new(),
             durable: Mutex::new(applied(meta)),
+            flushing: Mutex::new(()),
         };
         Self {
             signal: FlushSignal {
@@ -218,6 +231,12 @@ impl Work {
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
+        let signal = self.signal.clone();
+        let _held = signal.hold();
+        self.flush_held()
+    }
+
+    fn flush_held(&mut self) -> Result<(), StoreError> {
         let (frozen, bytes, store) = {
             let mut state = self.node.state.write();
             if state.damaged {
@@ -242,6 +261,8 @@ impl Work {
 
     fn sync(&mut self, durable: &impl Fn()) -> Result<(), StoreError> {
         self.synced = Some(Instant::now());
+        let signal = self.signal.clone();
+        let _held = signal.hold();
         let (index, store) = {
             let state = self.node.state.read();
             (applied(&state.meta), Arc::clone(state.tree.store()))
@@ -249,7 +270,7 @@ impl Work {
         if index == self.signal.durable() {
             return Ok(());
         }
-        self.flush()?;
+        self.flush_held()?;
         store.sync()?;
         self.unsynced = 0;
         self.signal.shared.durable.lock().clone_from(&self.written);

@@ -1,23 +1,28 @@
 //! The publish step: committed entries become visible, command by command.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use treekeeper_protocol::EventType;
 
 use super::flusher::FlushSignal;
-use super::{Node, Origin};
-use crate::admin::metrics::Metrics;
-use crate::apply::{Batch, Command, Meta, Outcome, Reply, State, execute};
+use super::{Node, Origin, TreeCheckpoints, TreeFolders};
+use crate::apply::{Batch, Command, Meta, Outcome, Reply, State, execute, members_changed};
 use crate::connection::{Connection, Session, answer_behind};
-use crate::consensus::{Applied, Entry, Payload, StateMachine};
-use crate::tree::{Lookup, StoreError};
+use crate::consensus::{Applied, Checkpoints, Entry, Payload, StateMachine, member_lines};
+use crate::tree::{Lookup, Store, StoreError};
 use crate::watch::{Fired, Sink};
 
 /// Applies what is committed, in log order. Owned by one task; the only writer of the state.
 pub struct Machine {
     node: Arc<Node>,
     flush: FlushSignal,
+    /// What lies under the tree, to read from it without the publish lock.
+    store: Arc<Store>,
+    checkpoints: Arc<TreeCheckpoints>,
+    received: Option<u64>,
     fatal: Box<dyn Fn(ApplyError) + Send>,
 }
 
@@ -50,6 +55,26 @@ impl StateMachine for Machine {
             }
         }
     }
+
+    fn checkpoints(&self) -> Arc<dyn Checkpoints> {
+        Arc::clone(&self.checkpoints) as Arc<dyn Checkpoints>
+    }
+
+    fn received(&self) -> Option<u64> {
+        self.received
+    }
+
+    fn install(&mut self, dir: &Path) -> io::Result<()> {
+        let cache_bytes = self.node.config.storage.cache_bytes;
+        let dir = self.checkpoints.adopt(dir)?;
+        let state = State::open(&dir, cache_bytes).map_err(io::Error::other)?;
+        tracing::info!(index = state.meta.index, folder = %dir.display(), "installing a checkpoint");
+        // No flush of the old tree may reach the new one.
+        let flush = self.flush.clone();
+        let _no_flush = flush.hold();
+        self.replace(state);
+        Ok(())
+    }
 }
 
 /// How far a state has come, as consensus wants to know it. The first entry of a log names the members, so a state
@@ -71,18 +96,59 @@ struct Wakes {
 }
 
 impl Machine {
-    /// A machine that changes the state of `node`, and asks for flushes through `flush`. `fatal` is called once, when
-    /// it cannot go on.
+    /// A machine that changes the state of `node`, which lies in `folders`, and asks for flushes through `flush`.
+    /// `fatal` is called once, when it cannot go on.
     #[must_use]
     pub fn new(
         node: Arc<Node>,
         flush: FlushSignal,
+        folders: TreeFolders,
+        received: Option<u64>,
         fatal: impl Fn(ApplyError) + Send + 'static,
     ) -> Self {
+        let store = Arc::clone(node.state.read().tree.store());
+        let checkpoints = TreeCheckpoints::new(folders, Arc::clone(&store));
         Self {
             node,
             flush,
+            store,
+            checkpoints: Arc::new(checkpoints),
+            received,
             fatal: Box::new(fatal),
+        }
+    }
+
+    /// Takes the place of everything that this member knew. Its clients go first: what they saw is not what is there
+    /// now, and they come back with the zxid that they have seen.
+    fn replace(&mut self, state: State) {
+        for connection in self.node.registry.all() {
+            connection.close();
+        }
+        let store = Arc::clone(state.tree.store());
+        self.checkpoints.moved_to(Arc::clone(&store));
+        self.store = store;
+        let now_ms = self.node.clock.now_ms();
+        let origins = state.meta.origins.clone();
+        let durable = applied(&state.meta);
+        let old = {
+            let mut present = self.node.state.write();
+            let old = std::mem::replace(&mut *present, state);
+            let mut expiry = self.node.expiry.lock();
+            for id in old.sessions.keys() {
+                expiry.close(*id);
+            }
+            for (id, session) in &present.sessions {
+                expiry.open(*id, session.generation, session.timeout_ms, now_ms);
+            }
+            old
+        };
+        // Large, and nobody waits for its end.
+        std::thread::spawn(move || drop(old));
+        self.flush.replaced(durable);
+        for (member, origin) in origins {
+            self.node
+                .proposer
+                .applied_elsewhere(member, origin.incarnation, origin.last);
         }
     }
 
@@ -99,10 +165,20 @@ impl Machine {
                 self.apply_batch(index, term, &batch)?;
             }
             Payload::Membership(members) => {
+                let mut wakes = Wakes::default();
                 let mut state = self.node.state.write();
+                state.damaged = true;
+                if let Some(lines) = member_lines(&members) {
+                    members_changed(&mut state, term, &lines)?;
+                    let zxid = state.meta.zxid;
+                    self.fire(&mut state, zxid, &mut wakes);
+                }
                 state.meta.consensus = members;
                 state.meta.index = index;
                 state.meta.term = term;
+                state.damaged = false;
+                drop(state);
+                wakes.all(&self.node);
             }
         }
         let buffered = self.node.state.read().tree.buffered_bytes();
@@ -141,7 +217,7 @@ impl Machine {
         state.meta.term = term;
         state.damaged = false;
         drop(state);
-        wakes.all(&self.node.metrics);
+        wakes.all(&self.node);
         Ok(())
     }
 
@@ -284,7 +360,7 @@ impl Machine {
 
     /// Brings the znodes that the commands name into memory, so that nothing is read from the disk under the lock.
     fn prefetch(&self, commands: &[Command]) -> Result<(), StoreError> {
-        if !self.node.store.may_need_disk() {
+        if !self.store.may_need_disk() {
             return Ok(());
         }
         for command in commands {
@@ -311,7 +387,7 @@ impl Machine {
         let Lookup::Unknown(epoch) = lookup else {
             return Ok(());
         };
-        let loaded = self.node.store.znode(path)?;
+        let loaded = self.store.znode(path)?;
         let _ = self
             .node
             .state
@@ -323,12 +399,12 @@ impl Machine {
 }
 
 impl Wakes {
-    fn all(self, metrics: &Metrics) {
+    fn all(self, node: &Node) {
         for watcher in &self.watchers {
             watcher.wake();
         }
         if let ([], [lone]) = (&*self.watchers, &*self.connections) {
-            lone.send(metrics);
+            lone.send(&node.metrics, &node.contact);
             return;
         }
         let mut last = None;

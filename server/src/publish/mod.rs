@@ -7,14 +7,18 @@
 //! event for it.
 //! Not here: what a command does (`apply`), what makes it durable (`consensus`).
 
+mod checkpoints;
 mod clock;
+mod contact;
 mod digests;
 mod flusher;
 mod machine;
 mod node;
 mod proposer;
 
+pub use checkpoints::{CurrentTree, TreeCheckpoints, TreeFolders};
 pub use clock::Clock;
+pub use contact::Contact;
 pub use digests::Digests;
 pub use flusher::{FlushPolicy, FlushSignal, Flusher};
 pub use machine::{ApplyError, Machine};

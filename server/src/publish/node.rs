@@ -4,15 +4,14 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::{Clock, Digests, Proposer};
+use super::{Clock, Contact, Digests, Proposer};
 use crate::admin::metrics::Metrics;
 use crate::apply::State;
 use crate::auth::Providers;
-use crate::config::Config;
+use crate::config::{Config, Ensemble};
 use crate::connection::{LargeRequestBytes, Registry};
-use crate::consensus::Consensus;
+use crate::consensus::{Consensus, Role};
 use crate::session::{Expiry, Holders};
-use crate::tree::Store;
 use crate::watch::WatchTable;
 
 /// One server. Locks are taken in the order of the fields, and none is held across a wait.
@@ -21,8 +20,6 @@ pub struct Node {
     pub state: RwLock<State>,
     /// Who watches what.
     pub watches: Mutex<WatchTable>,
-    /// What lies under the tree, to read from it without the publish lock.
-    pub store: Arc<Store>,
     /// Which connection holds which session.
     pub holders: Mutex<Holders>,
     /// When sessions expire.
@@ -43,6 +40,8 @@ pub struct Node {
     pub config: Arc<Config>,
     /// The clock.
     pub clock: Clock,
+    /// Whether this member may answer.
+    pub contact: Contact,
     /// The ensemble, once it is joined.
     pub consensus: OnceLock<Consensus>,
 }
@@ -54,9 +53,11 @@ impl Node {
         let clock = Clock::start();
         let tick_ms = i64::try_from(config.tick_time.as_millis()).unwrap_or(i64::MAX);
         let client = &config.client;
+        // A third of the shortest time-out: a session that moves on after it is found here by nobody.
+        let limit = |ensemble: &Ensemble| ensemble.sync_limit.min(client.min_session_timeout / 3);
+        let contact = Contact::new(clock, config.ensemble.as_ref().map(limit));
         let skip_acl = config.replicated.skip_acl;
         Self {
-            store: Arc::clone(state.tree.store()),
             state: RwLock::new(state),
             watches: Mutex::default(),
             holders: Mutex::default(),
@@ -73,7 +74,15 @@ impl Node {
             metrics: Metrics::new(),
             config,
             clock,
+            contact,
             consensus: OnceLock::new(),
         }
+    }
+
+    /// The term in which this member leads, if it does.
+    #[must_use]
+    pub fn leads(&self) -> Option<u64> {
+        let leadership = *self.consensus.get()?.leadership().borrow();
+        (leadership.role == Role::Leader).then_some(leadership.term)
     }
 }

@@ -76,8 +76,16 @@ struct Inner {
     /// Full batches, and the one being filled.
     sealed: VecDeque<Waiting>,
     open: Waiting,
-    /// Who waits for the batches that were sent, in order.
-    in_flight: VecDeque<(u64, Vec<Origin>)>,
+    /// The batches that were sent and not yet applied, in order.
+    in_flight: VecDeque<Sent>,
+}
+
+/// A batch on its way.
+struct Sent {
+    number: u64,
+    /// Who waits for it.
+    origins: Vec<Origin>,
+    bytes: Bytes,
 }
 
 /// A batch that is not sent yet.
@@ -121,8 +129,13 @@ impl Proposer {
             let mut inner = self.inner.lock();
             inner.member = member;
             inner.incarnation = incarnation;
-            inner.in_flight.push_back((0, Vec::new()));
-            BatchWriter::default().finish(member, incarnation, 0, self.clock.wall_ms())
+            let bytes = BatchWriter::default().finish(member, incarnation, 0, self.clock.wall_ms());
+            inner.in_flight.push_back(Sent {
+                number: 0,
+                origins: Vec::new(),
+                bytes: bytes.clone(),
+            });
+            bytes
         };
         assert!(
             self.send.set(Box::new(send)).is_ok(),
@@ -178,18 +191,63 @@ impl Proposer {
     pub fn applied(&self, number: u64) -> Vec<Origin> {
         let mut inner = self.inner.lock();
         let origins = match inner.in_flight.pop_front() {
-            Some((first, origins)) => {
+            Some(first) => {
                 assert_eq!(
-                    first, number,
+                    first.number, number,
                     "batches of one origin are applied in order, without gaps"
                 );
-                origins
+                first.origins
             }
             None => panic!("batch {number} was never sent"),
         };
         self.outstanding.fetch_sub(origins.len(), Ordering::Relaxed);
         self.send_next(&mut inner);
         origins
+    }
+
+    /// Sends everything again that was sent and is not applied: another member leads, or something was refused. Apply
+    /// drops what it has applied already.
+    pub fn send_again(&self) {
+        let inner = self.inner.lock();
+        for sent in &inner.in_flight {
+            self.send(sent.bytes.clone());
+        }
+    }
+
+    /// Batches up to this number were applied by another member, whose tree this one has now: nobody can be told their
+    /// outcome.
+    pub fn applied_elsewhere(&self, member: u64, incarnation: u64, last: u64) {
+        let mut inner = self.inner.lock();
+        if (inner.member, inner.incarnation) != (member, incarnation) {
+            return;
+        }
+        while inner
+            .in_flight
+            .front()
+            .is_some_and(|sent| sent.number <= last)
+        {
+            let Some(sent) = inner.in_flight.pop_front() else {
+                break;
+            };
+            self.outstanding
+                .fetch_sub(sent.origins.len(), Ordering::Relaxed);
+            for origin in sent.origins {
+                match origin {
+                    Origin::Write(connection, _) | Origin::Handshake(connection) => {
+                        connection.close();
+                    }
+                    Origin::Start(started) => drop(started.send(())),
+                    Origin::Timer(_) => {}
+                }
+            }
+        }
+        self.send_next(&mut inner);
+    }
+
+    /// Number of the oldest batch on its way.
+    #[must_use]
+    pub fn oldest(&self) -> Option<u64> {
+        self.inner.lock().in_flight.front().map(|sent| sent.number)
     }
 
     /// Is a batch one of this start of this member?
@@ -219,7 +277,11 @@ impl Proposer {
             inner.number += 1;
             inner.last_ms = inner.last_ms.max(self.clock.wall_ms());
             let bytes = writer.finish(inner.member, inner.incarnation, inner.number, inner.last_ms);
-            inner.in_flight.push_back((inner.number, origins));
+            inner.in_flight.push_back(Sent {
+                number: inner.number,
+                origins,
+                bytes: bytes.clone(),
+            });
             // Under the lock: the order of numbers is the order of proposals.
             self.send(bytes);
         }
@@ -244,7 +306,9 @@ impl Inner {
         let full = self.sealed.pop_front();
         full.or_else(|| {
             let enough = match (self.in_flight.len(), self.in_flight.front()) {
-                (1, Some((_, first))) => (first.len() / SECOND_ENTRY_DIVISOR).max(SECOND_ENTRY_MIN),
+                (1, Some(first)) => {
+                    (first.origins.len() / SECOND_ENTRY_DIVISOR).max(SECOND_ENTRY_MIN)
+                }
                 (0, _) => 1,
                 _ => BATCH_COMMANDS_MAX,
             };

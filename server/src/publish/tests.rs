@@ -1,6 +1,7 @@
 //! Batches on their way out, and entries on their way into the state and the store.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -28,7 +29,16 @@ fn node(dir: &TempDir) -> Arc<Node> {
 }
 
 fn machine(node: &Arc<Node>, flush: FlushSignal) -> Machine {
-    Machine::new(Arc::clone(node), flush, |error| panic!("{error:?}"))
+    machine_with(node, flush, |error| panic!("{error:?}"))
+}
+
+fn machine_with(
+    node: &Arc<Node>,
+    flush: FlushSignal,
+    fatal: impl Fn(ApplyError) + Send + 'static,
+) -> Machine {
+    let folders = TreeFolders::new(PathBuf::from("nowhere/tree"));
+    Machine::new(Arc::clone(node), flush, folders, None, fatal)
 }
 
 fn idle_flusher(node: &Node) -> Flusher {
@@ -225,7 +235,7 @@ fn a_batch_that_comes_twice_or_after_a_gap_changes_nothing_but_the_index() {
 fn apply_and_stop(node: &Arc<Node>, flusher: &Flusher, entries: Vec<Entry>) -> Vec<String> {
     let fatal = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&fatal);
-    let mut machine = Machine::new(Arc::clone(node), flusher.signal(), move |error| {
+    let mut machine = machine_with(node, flusher.signal(), move |error| {
         told.lock().push(error.to_string());
     });
     let applied = catch_unwind(AssertUnwindSafe(|| machine.apply(entries)));

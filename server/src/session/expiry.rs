@@ -97,6 +97,39 @@ impl Expiry {
         Arc::clone(&entry.liveness)
     }
 
+    /// A client was heard at another member.
+    pub fn touch(&self, id: i64, now_ms: i64) {
+        if let Some(entry) = self.sessions.get(&id) {
+            entry.liveness.touch(now_ms);
+        }
+    }
+
+    /// Was the client heard since then?
+    #[must_use]
+    pub fn heard_since(&self, id: i64, since_ms: i64) -> bool {
+        self.sessions
+            .get(&id)
+            .is_some_and(|entry| entry.liveness.last_heard_ms.load(Ordering::Relaxed) >= since_ms)
+    }
+
+    /// This member begins to lead: every session has its full time-out from `now_ms` on, and those that an earlier
+    /// leader was closing live on.
+    pub fn restart(&mut self, now_ms: i64) {
+        self.rest();
+        for (id, entry) in &mut self.sessions {
+            entry.liveness.touch(now_ms);
+            let deadline = entry.liveness.deadline_ms(self.tick_ms);
+            entry.filed_ms = Some(deadline);
+            self.filed.entry(deadline).or_default().push(*id);
+        }
+    }
+
+    /// This member does not lead: nothing expires here until [`Self::restart`].
+    pub fn rest(&mut self) {
+        self.filed.clear();
+        self.last_tick_ms = None;
+    }
+
     /// A session was closed.
     pub fn close(&mut self, id: i64) {
         self.sessions.remove(&id);
@@ -201,6 +234,32 @@ mod tests {
             [(7, 0)],
             "its deadline moved by the 59 s that the tick was late"
         );
+    }
+
+    #[test]
+    fn a_new_leader_gives_everybody_the_full_time() {
+        let mut expiry = Expiry::new(1000);
+        expiry.open(7, 0, 3000, 0);
+        expiry.open(8, 0, 3000, 0);
+        assert!(expiry.tick(1000).is_empty());
+        expiry.close(8);
+        expiry.rest();
+        expiry.open(9, 0, 1000, 50_000);
+        expiry.restart(60_000);
+        assert!(expiry.tick(61_000).is_empty());
+        assert_eq!(expiry.tick(62_000), [(9, 0)]);
+        assert!(expiry.tick(63_000).is_empty());
+        assert_eq!(expiry.tick(64_000), [(7, 0)], "and 8 is closed");
+        expiry.restart(64_500);
+        for now in [65_000, 66_000, 67_000] {
+            assert!(
+                !expiry.tick(now).contains(&(7, 0)),
+                "its close was never applied: it lives on"
+            );
+        }
+        assert!(expiry.heard_since(7, 64_500) && !expiry.heard_since(7, 64_501));
+        expiry.touch(7, 67_500);
+        assert_eq!(expiry.deadline_ms(7), Some(71_000));
     }
 
     #[test]

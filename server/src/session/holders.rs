@@ -35,6 +35,11 @@ impl Holders {
         }
     }
 
+    /// The sessions that connections of this server hold.
+    pub fn sessions(&self) -> impl Iterator<Item = i64> {
+        self.by_session.keys().copied()
+    }
+
     /// The connection that holds the session.
     #[must_use]
     pub fn get(&self, session: i64) -> Option<&Arc<Connection>> {

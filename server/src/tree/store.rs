@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedOptions, Cache, DB, DBCompressionType, ErrorKind, IteratorMode, Options, ReadOptions,
     ReadTier, WriteBatch,
@@ -234,6 +235,29 @@ impl Store {
         self.db.flush().map_err(|source| self.failed(source))?;
         self.measure();
         Ok(())
+    }
+
+    /// Makes a copy of the store as it is now in a new folder: hard links, and what is in memory written.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the folder exists or cannot be written.
+    pub fn checkpoint(&self, dir: &Path) -> Result<(), StoreError> {
+        Checkpoint::new(&self.db)
+            .and_then(|checkpoint| checkpoint.create_checkpoint(dir))
+            .map_err(|source| self.failed(source))
+    }
+
+    /// A record of the store in `dir`, which nobody has open.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no store, or it is damaged.
+    pub fn peek(dir: &Path, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
+        let record = DB::open_for_read_only(&Options::default(), dir, false)
+            .and_then(|db| db.get(key.as_bytes()));
+        record.map_err(|source| StoreError::RocksDb {
+            dir: dir.to_owned(),
+            source,
+        })
     }
 
     /// May a read have to wait for the disk?

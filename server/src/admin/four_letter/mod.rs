@@ -45,7 +45,7 @@ pub fn answer(word: FourLetterWord, extra: [u8; 8], view: &dyn View) -> String {
         FourLetterWord::Srvr => summary::srvr(view),
         FourLetterWord::Stat => summary::stat(view),
         FourLetterWord::Cons => connections::cons(view),
-        FourLetterWord::Conf => lines("", configuration::conf(view).into_iter()),
+        FourLetterWord::Conf => configuration::conf(view),
         FourLetterWord::Mntr => mntr(view),
         FourLetterWord::Dump => dump::dump(view),
         FourLetterWord::Wchs => watches::wchs(view),

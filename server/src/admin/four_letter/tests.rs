@@ -116,6 +116,27 @@ fn conf() {
 }
 
 #[test]
+fn conf_of_a_member_ends_with_the_membership() {
+    let view = FixedView::new().in_ensemble(ServerMode::Follower);
+    let expected = "clientPortListenBacklog=-1\n\
+                    serverId=2\n\
+                    initLimit=10\n\
+                    syncLimit=5\n\
+                    electionAlg=3\n\
+                    electionPort=3888\n\
+                    quorumPort=2888\n\
+                    peerType=0\n\
+                    membership: \n\
+                    server.1=a:2888:3888:participant;10.0.0.1:2181\n\
+                    server.2=b:2888:3888:participant\n\
+                    server.3=[fe80::3]:2888:3888|c:2889:3889:participant\n\
+                    server.4=d:2888:3888:observer;0.0.0.0:2181\n\
+                    version=100000000";
+    let text = ask(FourLetterWord::Conf, &view);
+    assert!(text.ends_with(expected), "{text}");
+}
+
+#[test]
 fn envi_has_zookeepers_keys_in_order() {
     let text = ask(FourLetterWord::Envi, &FixedView::new());
     let mut lines = text.lines();
@@ -266,6 +287,81 @@ fn mntr_begins_with_version_and_state_and_parses_line_by_line() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), lines.len(), "a name is given twice");
+}
+
+/// What `mntr` shows of a key.
+fn monitored(view: &FixedView, key: &str) -> Option<String> {
+    let text = ask(FourLetterWord::Mntr, view);
+    let values = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(key)?.strip_prefix('\t'));
+    let values: Vec<_> = values.map(str::to_owned).collect();
+    assert!(values.len() <= 1, "{key} is given twice");
+    values.into_iter().next()
+}
+
+const OF_A_LEADER: [(&str, &str); 7] = [
+    ("zk_learners", "3"),
+    ("zk_followers", "3"),
+    ("zk_synced_followers", "1"),
+    ("zk_synced_non_voting_followers", "0"),
+    ("zk_synced_observers", "1"),
+    ("zk_pending_syncs", "0"),
+    ("zk_leader_uptime", "5000"),
+];
+
+#[test]
+fn mntr_of_a_leader_tells_of_its_followers() {
+    let view = FixedView::new().in_ensemble(ServerMode::Leader);
+    let text = ask(FourLetterWord::Mntr, &view);
+    let begin = format!(
+        "zk_version\t{}\nzk_server_state\tleader\nzk_peer_state\tleading - broadcast\n",
+        version()
+    );
+    assert!(text.starts_with(&begin), "{text}");
+    let of_a_member = [("zk_quorum_size", "3"), ("zk_looking_count", "4")];
+    for (key, expected) in of_a_member.into_iter().chain(OF_A_LEADER) {
+        assert_eq!(monitored(&view, key).as_deref(), Some(expected), "{key}");
+    }
+}
+
+#[test]
+fn mntr_of_a_follower_tells_of_itself() {
+    for (mode, state) in [
+        (ServerMode::Follower, "following - broadcast"),
+        (ServerMode::Observer, "observing - broadcast"),
+    ] {
+        let view = FixedView::new().in_ensemble(mode);
+        assert_eq!(monitored(&view, "zk_peer_state").as_deref(), Some(state));
+        assert_eq!(monitored(&view, "zk_quorum_size").as_deref(), Some("3"));
+        for (key, _) in OF_A_LEADER {
+            assert_eq!(monitored(&view, key), None, "{key}");
+        }
+    }
+    let view = FixedView::new()
+        .in_ensemble(ServerMode::Follower)
+        .without_leader();
+    assert_eq!(
+        monitored(&view, "zk_peer_state").as_deref(),
+        Some("looking - election")
+    );
+    let alone = FixedView::new();
+    for key in ["zk_peer_state", "zk_quorum_size", "zk_looking_count"] {
+        assert_eq!(monitored(&alone, key), None, "{key}");
+    }
+}
+
+#[test]
+fn srvr_of_a_follower_has_no_proposals() {
+    let view = FixedView::new().in_ensemble(ServerMode::Follower);
+    let text = ask(FourLetterWord::Srvr, &view);
+    assert!(text.ends_with("Mode: follower\nNode count: 72\n"), "{text}");
+    let view = FixedView::new().in_ensemble(ServerMode::Leader);
+    let text = ask(FourLetterWord::Stat, &view);
+    assert!(
+        text.ends_with("Mode: leader\nNode count: 72\nProposal sizes last/min/max: -1/-1/-1\n"),
+        "{text}"
+    );
 }
 
 #[test]

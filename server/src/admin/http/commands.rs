@@ -3,13 +3,17 @@
 use super::answer::Answer;
 use crate::admin::NOT_SERVING;
 use crate::admin::date::epoch_millis;
+use crate::admin::ensemble::{ELECTION_ALGORITHM, MemberSettings};
 use crate::admin::environment::environment;
 use crate::admin::gauges::{Number, millis, rounded};
 use crate::admin::json::Json;
 use crate::admin::monitor::{self, Value};
 use crate::admin::operation;
 use crate::admin::version::full_version;
-use crate::admin::view::{ConnectionInfo, ServerMode, View, sessions_by_path};
+use crate::admin::view::{
+    ConnectionInfo, EnsembleInfo, FollowerInfo, ServerMode, View, sessions_by_path,
+};
+use crate::config::{Member, MemberRole, PeerAddress};
 use axum::http::StatusCode;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -54,9 +58,7 @@ const COMMANDS: &[Command] = &[
         Ok(fields([("read_only", read_only(view))]))
     }),
     serving(&["last_snapshot", "lsnp"], last_snapshot),
-    serving(&["leader", "lead"], |_, _| {
-        Err(Failure::Refused("server is not initialized".to_owned()))
-    }),
+    serving(&["leader", "lead"], leader),
     always(&["monitor", "mntr"], monitor),
     serving(&["observer_connection_stat_reset", "orst"], |_, _| {
         Ok(Fields::new())
@@ -72,18 +74,11 @@ const COMMANDS: &[Command] = &[
     always(&["system_properties", "sysp"], |_, _| {
         Ok(texts(environment()))
     }),
-    serving(&["voting_view"], |_, _| {
-        Ok(fields([("current_config", Json::Object(Vec::new()))]))
-    }),
+    serving(&["voting_view"], voting_view),
     serving(&["watch_summary", "wchs"], watch_summary),
     serving(&["watches", "wchc"], watches),
     serving(&["watches_by_path", "wchp"], watches_by_path),
-    serving(&["zabstate"], |_, _| {
-        Ok(fields([
-            ("voting", Json::Bool(false)),
-            ("zabstate", Json::text("")),
-        ]))
-    }),
+    serving(&["zabstate"], zabstate),
 ];
 
 type Run = fn(&Arguments, &dyn View) -> Result<Fields, Failure>;
@@ -152,7 +147,9 @@ fn switched_off(command: &str) -> Answer {
 fn configuration(_: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
     let config = view.config();
     let client = &config.client;
-    Ok(fields([
+    let member = MemberSettings::of(view);
+    let server_id = member.as_ref().map_or(0, |member| member.my_id);
+    let mut settings = fields([
         ("client_port", Json::Whole(view.server().client_port.into())),
         (
             "data_dir",
@@ -169,12 +166,44 @@ fn configuration(_: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
         ),
         ("min_session_timeout", duration(client.min_session_timeout)),
         ("max_session_timeout", duration(client.max_session_timeout)),
-        ("server_id", Json::Whole(0)),
+        ("server_id", Json::Whole(server_id.into())),
         (
             "client_port_listen_backlog",
             Json::Whole(client.listen_backlog.map_or(-1, i64::from)),
         ),
-    ]))
+    ]);
+    settings.extend(member.iter().flat_map(member_settings));
+    Ok(settings)
+}
+
+fn member_settings(member: &MemberSettings) -> Fields {
+    let port = |port: fn(&PeerAddress) -> u16| {
+        let first = member.me.addresses.first();
+        Json::Whole(first.map_or(-1, |address| port(address).into()))
+    };
+    fields([
+        ("init_limit", Json::Unsigned(member.init_limit)),
+        ("sync_limit", Json::Unsigned(member.sync_limit)),
+        ("election_alg", Json::Whole(ELECTION_ALGORITHM.into())),
+        ("election_port", port(|address| address.election_port)),
+        ("quorum_port", port(|address| address.quorum_port)),
+        ("peer_type", Json::Whole(member.peer_type().into())),
+        ("quorum_address", joined(&member.me, PeerAddress::quorum)),
+        (
+            "election_address",
+            joined(&member.me, PeerAddress::election),
+        ),
+        ("membership", Json::text(member.membership.clone())),
+    ])
+}
+
+/// The addresses of a member, one of two ports with each.
+fn addresses(member: &Member, address: fn(&PeerAddress) -> String) -> Vec<String> {
+    member.addresses.iter().map(address).collect()
+}
+
+fn joined(member: &Member, address: fn(&PeerAddress) -> String) -> Json {
+    Json::Text(addresses(member, address).join("|"))
 }
 
 fn connection_stat_reset(_: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
@@ -332,6 +361,29 @@ fn last_snapshot(_: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
     ]))
 }
 
+fn leader(_: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
+    let Some(ensemble) = view.ensemble() else {
+        return Err(Failure::Refused("server is not initialized".to_owned()));
+    };
+    let leader = ensemble.leader_id.and_then(|id| ensemble.member(id));
+    let address = leader.and_then(|leader| leader.addresses.into_iter().next());
+    Ok(fields([
+        ("is_leader", is_leader(view)),
+        (
+            "leader_id",
+            Json::Whole(ensemble.leader_id.map_or(-1, i64::from)),
+        ),
+        (
+            "leader_ip",
+            Json::Text(address.map(|address| address.host).unwrap_or_default()),
+        ),
+    ]))
+}
+
+fn is_leader(view: &dyn View) -> Json {
+    Json::Bool(view.server().mode == ServerMode::Leader)
+}
+
 fn monitor(_: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
     let json = |value| match value {
         Value::Text(text) => Json::Text(text),
@@ -344,10 +396,24 @@ fn monitor(_: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
         .collect())
 }
 
-fn observers(_: &Arguments, _: &dyn View) -> Result<Fields, Failure> {
+fn observers(_: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
+    let ensemble = view.ensemble();
+    let observer = |observer: &FollowerInfo| {
+        Json::object([
+            ("remote_socket_address", Json::text(&observer.address)),
+            ("sid", Json::Whole(observer.id.into())),
+            ("queued_packets", Json::Unsigned(observer.lag)),
+        ])
+    };
+    let synced = ensemble.as_ref().map_or(0, EnsembleInfo::synced_observers);
+    let list = ensemble
+        .iter()
+        .flat_map(EnsembleInfo::observers)
+        .map(observer)
+        .collect();
     Ok(fields([
-        ("synced_observers", Json::Whole(0)),
-        ("observers", Json::List(Vec::new())),
+        ("synced_observers", Json::Unsigned(synced as u64)),
+        ("observers", Json::List(list)),
     ]))
 }
 
@@ -397,13 +463,20 @@ fn server_stats(view: &dyn View) -> Fields {
         ("non_mtlsremote_conn_count", Json::Whole(0)),
         ("non_mtlslocal_conn_count", Json::Whole(0)),
     ]);
-    fields([
+    let mut all = fields([
         ("version", Json::text(full_version())),
         ("read_only", read_only(view)),
         ("server_stats", stats),
         ("client_response", responses),
-        ("node_count", Json::Unsigned(server.node_count)),
-    ])
+    ]);
+    if server.mode == ServerMode::Leader {
+        // The sizes are ZooKeeper's proposals, which have no likeness here.
+        let unknown = ["last_buffer_size", "min_buffer_size", "max_buffer_size"]
+            .map(|name| (name, Json::Whole(-1)));
+        all.push(("proposal_stats".to_owned(), Json::object(unknown)));
+    }
+    all.push(("node_count".to_owned(), Json::Unsigned(server.node_count)));
+    all
 }
 
 fn set_trace_mask(arguments: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
@@ -436,6 +509,27 @@ fn stats(_: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
     Ok(server_stats(view).into_iter().chain(connections).collect())
 }
 
+fn voting_view(_: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
+    let members = view.ensemble().map(|ensemble| ensemble.members());
+    let voters = members
+        .unwrap_or_default()
+        .into_values()
+        .filter(|member| member.role == MemberRole::Participant);
+    let shown = voters.map(|voter| {
+        let addresses =
+            |address: fn(&PeerAddress) -> String| list_of_texts(&addresses(&voter, address));
+        let client = voter.client.as_ref().map(ToString::to_string);
+        let server = Json::object([
+            ("server_addresses", addresses(PeerAddress::quorum)),
+            ("election_addresses", addresses(PeerAddress::election)),
+            ("client_address", Json::Text(client.unwrap_or_default())),
+            ("learner_type", Json::text(voter.role.as_str())),
+        ]);
+        (voter.id.to_string(), server)
+    });
+    Ok(fields([("current_config", Json::object(shown))]))
+}
+
 fn watch_summary(_: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
     let summary = view.watch_summary();
     Ok(fields([
@@ -463,6 +557,36 @@ fn watches_by_path(_: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
         .into_iter()
         .map(|(path, ids)| (path, Json::List(ids.into_iter().map(Json::Whole).collect())));
     Ok(fields([("path_to_session_ids", Json::object(by_path))]))
+}
+
+fn zabstate(_: &Arguments, view: &dyn View) -> Result<Fields, Failure> {
+    let (Some(ensemble), Some(member)) = (view.ensemble(), MemberSettings::of(view)) else {
+        return Ok(fields([
+            ("voting", Json::Bool(false)),
+            ("zabstate", Json::text("")),
+        ]));
+    };
+    let server = view.server();
+    let client = match &member.me.client {
+        Some(client) => client.to_string(),
+        None => format!("0.0.0.0:{}", server.client_port),
+    };
+    let voting = member.me.role == MemberRole::Participant;
+    Ok(fields([
+        ("myid", Json::Whole(member.my_id.into())),
+        ("is_leader", is_leader(view)),
+        ("quorum_address", joined(&member.me, PeerAddress::quorum)),
+        (
+            "election_address",
+            joined(&member.me, PeerAddress::election),
+        ),
+        ("client_address", Json::Text(client)),
+        ("voting", Json::Bool(voting)),
+        ("last_zxid", Json::Text(format!("0x{:x}", server.last_zxid))),
+        ("zab_epoch", Json::Whole(server.last_zxid >> 32)),
+        ("zab_counter", Json::Whole(server.last_zxid & 0xffff_ffff)),
+        ("zabstate", Json::text(ensemble.zab_state())),
+    ]))
 }
 
 fn fields<const N: usize>(fields: [(&str, Json); N]) -> Fields {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::admin::fixed_view::FixedView;
+use crate::admin::view::ServerMode;
 use serde_json::Value;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -210,6 +211,123 @@ async fn monitor_has_the_names_of_mntr_without_their_prefix() {
     assert_eq!(answer["avg_latency"], 4.0);
     assert_eq!(answer["p50_readlatency"], 3);
     server.stop().await;
+}
+
+/// The answers to `commands`, parsed.
+async fn answers<const N: usize>(view: FixedView, commands: [&str; N]) -> [Value; N] {
+    let server = Server::start(view).await;
+    let mut answers = [const { Value::Null }; N];
+    for (answer, command) in answers.iter_mut().zip(commands) {
+        *answer = serde_json::from_str(&server.get(command).await).expect("JSON");
+    }
+    server.stop().await;
+    answers
+}
+
+#[tokio::test]
+async fn a_leader_tells_of_its_ensemble() {
+    let view = FixedView::new().in_ensemble(ServerMode::Leader);
+    let commands = ["leader", "observers", "monitor", "server_stats"];
+    let [leader, observers, monitor, stats] = answers(view, commands).await;
+    let expected = serde_json::json!({
+        "is_leader": true, "leader_id": 2, "leader_ip": "b", "command": "leader", "error": null
+    });
+    assert_eq!(leader, expected);
+    let expected = serde_json::json!({
+        "synced_observers": 1,
+        "observers": [{ "remote_socket_address": "10.0.0.4:2888", "sid": 4, "queued_packets": 2 }],
+        "command": "observers", "error": null
+    });
+    assert_eq!(observers, expected);
+    assert_eq!(monitor["peer_state"], "leading - broadcast");
+    assert_eq!(monitor["learners"], 3);
+    assert_eq!(monitor["quorum_size"], 3);
+    let unknown = serde_json::json!({
+        "last_buffer_size": -1, "min_buffer_size": -1, "max_buffer_size": -1
+    });
+    assert_eq!(stats["proposal_stats"], unknown);
+}
+
+#[tokio::test]
+async fn a_follower_tells_of_its_ensemble() {
+    let view = FixedView::new().in_ensemble(ServerMode::Follower);
+    let commands = ["leader", "observers", "voting_view", "zabstate"];
+    let [leader, observers, voting_view, zabstate] = answers(view, commands).await;
+    let expected = serde_json::json!({
+        "is_leader": false, "leader_id": 1, "leader_ip": "a", "command": "leader", "error": null
+    });
+    assert_eq!(leader, expected);
+    let expected = serde_json::json!({
+        "synced_observers": 0, "observers": [], "command": "observers", "error": null
+    });
+    assert_eq!(observers, expected);
+    let expected = serde_json::json!({
+        "1": {
+            "server_addresses": ["a:2888"], "election_addresses": ["a:3888"],
+            "client_address": "10.0.0.1:2181", "learner_type": "participant"
+        },
+        "2": {
+            "server_addresses": ["b:2888"], "election_addresses": ["b:3888"],
+            "client_address": "", "learner_type": "participant"
+        },
+        "3": {
+            "server_addresses": ["[fe80::3]:2888", "c:2889"],
+            "election_addresses": ["[fe80::3]:3888", "c:3889"],
+            "client_address": "", "learner_type": "participant"
+        }
+    });
+    assert_eq!(voting_view["current_config"], expected);
+    let expected = serde_json::json!({
+        "myid": 2, "is_leader": false, "quorum_address": "b:2888", "election_address": "b:3888",
+        "client_address": "0.0.0.0:2181", "voting": true, "last_zxid": "0x14c", "zab_epoch": 0, "zab_counter": 332,
+        "zabstate": "broadcast", "command": "zabstate", "error": null
+    });
+    assert_eq!(zabstate, expected);
+}
+
+#[tokio::test]
+async fn a_member_shows_the_settings_of_the_ensemble() {
+    let server = Server::start(FixedView::new().in_ensemble(ServerMode::Follower)).await;
+    let body = server.get("configuration").await;
+    assert_eq!(
+        keys(&body),
+        "client_port data_dir data_log_dir tick_time max_client_cnxns min_session_timeout max_session_timeout \
+         server_id client_port_listen_backlog init_limit sync_limit election_alg election_port quorum_port peer_type \
+         quorum_address election_address membership command error"
+    );
+    let answer: Value = serde_json::from_str(&body).expect("JSON");
+    for (key, expected) in [
+        ("server_id", 2),
+        ("init_limit", 10),
+        ("sync_limit", 5),
+        ("election_alg", 3),
+        ("election_port", 3888),
+        ("quorum_port", 2888),
+        ("peer_type", 0),
+    ] {
+        assert_eq!(answer[key], expected, "{key}");
+    }
+    assert_eq!(answer["quorum_address"], "b:2888");
+    assert_eq!(answer["election_address"], "b:3888");
+    assert_eq!(
+        answer["membership"],
+        "server.1=a:2888:3888:participant;10.0.0.1:2181\nserver.2=b:2888:3888:participant\n\
+         server.3=[fe80::3]:2888:3888|c:2889:3889:participant\nserver.4=d:2888:3888:observer;0.0.0.0:2181\n\
+         version=100000000"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_without_a_leader_says_so() {
+    let view = FixedView::new()
+        .in_ensemble(ServerMode::Follower)
+        .without_leader();
+    let [leader, zabstate, monitor] = answers(view, ["leader", "zabstate", "monitor"]).await;
+    assert_eq!(leader["leader_id"], -1);
+    assert_eq!(leader["leader_ip"], "");
+    assert_eq!(zabstate["zabstate"], "election");
+    assert_eq!(monitor["peer_state"], "looking - election");
 }
 
 #[tokio::test]

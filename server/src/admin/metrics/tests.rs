@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::admin::fixed_view::FixedView;
-use crate::admin::view::View;
+use crate::admin::view::{ServerMode, View};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -159,6 +159,31 @@ fn the_exposition_has_zookeepers_names() {
         !text.contains("\nzk_"),
         "ZooKeeper's metrics have no prefix"
     );
+}
+
+#[test]
+fn the_exposition_of_a_leader_has_the_ensemble() {
+    let shown = |mode| {
+        let view: Arc<dyn View> = Arc::new(FixedView::new().in_ensemble(mode));
+        exposition(&view)
+    };
+    let (leader, follower) = (shown(ServerMode::Leader), shown(ServerMode::Follower));
+    for (line, on_both) in [
+        ("# TYPE quorum_size gauge", true),
+        ("quorum_size 3.0", true),
+        ("# TYPE looking_count unknown", true),
+        ("looking_count 4.0", true),
+        ("learners 3.0", false),
+        ("synced_followers 1.0", false),
+        ("synced_non_voting_followers 0.0", false),
+        ("synced_observers 1.0", false),
+        ("pending_syncs 0.0", false),
+        ("leader_uptime 5000.0", false),
+    ] {
+        let has = |text: &str| text.lines().any(|shown| shown == line);
+        assert!(has(&leader), "{line} is missing in\n{leader}");
+        assert_eq!(has(&follower), on_both, "{line} in\n{follower}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn every_command_of_a_session_takes_the_next_zxid_done_or_refused() {
     fixture.run(&Command::CloseSession {
         session: other,
         generation: 0,
+        term: 1,
     });
     fixture.run(&Command::RemoveExpired {
         path: "/missing".to_owned(),

@@ -65,6 +65,7 @@ fn every_change_below_is_counted_in_place() {
     fixture.run(&Command::CloseSession {
         session,
         generation: 0,
+        term: 1,
     });
     fixture.session = fixture.open_session();
     assert_eq!(usage(&fixture, "/a"), "count=2,bytes=3");

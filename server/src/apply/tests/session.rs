@@ -14,6 +14,7 @@ fn ids_count_up_from_the_time_of_forming_and_a_closed_one_never_comes_back() {
     fixture.run(&Command::CloseSession {
         session: first,
         generation: 0,
+        term: 1,
     });
     assert_eq!(fixture.open_session(), first + 1);
 }
@@ -70,6 +71,7 @@ fn a_session_that_is_unknown_or_closed_is_not_reopened() {
     fixture.run(&Command::CloseSession {
         session,
         generation: 0,
+        term: 1,
     });
     let zxid = fixture.state.meta.zxid;
     for session in [session, 0, -1, i64::MAX] {
@@ -100,10 +102,18 @@ fn a_write_of_an_older_generation_or_of_no_session_is_dropped_without_a_trace() 
         Command::CloseSession {
             session,
             generation: 0,
+            term: 1,
         },
         Command::CloseSession {
             session: session + 1,
             generation: 0,
+            term: 1,
+        },
+        // What a leader decided whose reign is over.
+        Command::CloseSession {
+            session,
+            generation: 1,
+            term: 0,
         },
     ];
     for command in dropped {
@@ -131,6 +141,7 @@ fn a_closed_session_takes_its_ephemerals_along_and_no_others() {
             Command::CloseSession {
                 session,
                 generation,
+                term: 1,
             }
         };
         let outcome = fixture.run(&command);
@@ -164,6 +175,7 @@ fn a_session_may_end_inside_nothing_that_it_does_not_own() {
     fixture.run(&Command::CloseSession {
         session,
         generation: 0,
+        term: 1,
     });
     assert!(!fixture.exists("/a/mine"), "no ACL holds it back");
 }

@@ -1,6 +1,7 @@
 //! The rules by which settings are read.
 
 mod data_dir;
+mod ensemble;
 mod messages;
 mod sample;
 
@@ -281,10 +282,9 @@ fn the_dynamic_file_holds_the_members() {
     assert_eq!(config.client.address, at("127.0.0.1:2183"));
 
     fs::write(&dynamic, "server.1=a:1:2\nserver.2=a:1:2\n").expect("written");
-    let message = folder.said(&folder.load().expect_err("two members"));
-    assert!(
-        message.starts_with("zoo.cfg.dynamic:2: server.2 is not supported"),
-        "{message}"
+    assert_eq!(
+        folder.said(&folder.load().expect_err("the same member twice")),
+        "zoo.cfg.dynamic:2: server.2 has the address a:1 of server.1: give every server one of its own"
     );
 
     fs::write(&dynamic, "server.1=a:1:2;2181\ntickTime=1\n").expect("written");

@@ -66,8 +66,14 @@ fn every_honoured_key_is_read() {
         "4lw.commands.whitelist",
         "server.*",
     ];
+    let of_ensembles = ["initLimit", "syncLimit", "peerType", "reconfigEnabled"];
     for key in keys::honoured().filter(|key| !texts.contains(key)) {
-        let lines = format!("server.1=h:1:2\n{key}=?");
+        let second = if of_ensembles.contains(&key) {
+            "server.2=g:1:2\n"
+        } else {
+            ""
+        };
+        let lines = format!("server.1=h:1:2\n{second}{key}=?");
         let error = Folder::with(&format!("{MINIMAL}{lines}"))
             .load()
             .expect_err(key);

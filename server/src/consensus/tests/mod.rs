@@ -4,6 +4,8 @@ mod member;
 mod suite;
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,6 +21,23 @@ struct Seen {
     flushed: Option<Applied>,
     commands: Vec<(u64, Bytes)>,
     terms: BTreeMap<u64, u64>,
+}
+
+/// A machine that lies in no folder.
+struct NoCheckpoints;
+
+impl Checkpoints for NoCheckpoints {
+    fn make(&self, _name: &str) -> io::Result<PathBuf> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn incoming(&self, name: &str) -> PathBuf {
+        PathBuf::from(name)
+    }
+
+    fn read(&self, _dir: &Path) -> io::Result<Applied> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// Remembers what it was given.
@@ -90,6 +109,18 @@ impl StateMachine for Machine {
 
     fn flushed(&self) -> Option<Applied> {
         self.seen.lock().flushed.clone()
+    }
+
+    fn checkpoints(&self) -> Arc<dyn Checkpoints> {
+        Arc::new(NoCheckpoints)
+    }
+
+    fn received(&self) -> Option<u64> {
+        None
+    }
+
+    fn install(&mut self, _dir: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn apply(&mut self, batch: Vec<Entry>) {

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::ops::RangeBounds;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
@@ -109,7 +109,7 @@ impl RaftLogStorage<Types> for AnyStart {
     }
 }
 
-/// A tree that is nothing but its position. The suite moves it by snapshots, which a member's tree does not do yet.
+/// A tree that is nothing but its position. The suite moves it by snapshots without files.
 #[derive(Default)]
 struct PositionOnly {
     at: (Option<LogId>, StoredMembership),
@@ -123,7 +123,7 @@ impl PositionOnly {
                 last_log_id,
                 last_membership,
             },
-            snapshot: FlushedTree,
+            snapshot: FlushedTree::Received(PathBuf::new()),
         }
     }
 }
@@ -188,7 +188,7 @@ impl StoreBuilder<Types, AnyStart, PositionOnly> for Stores {
         let disk = Arc::new(SimulatedDisk::new());
         let log = Log::open(disk, Path::new("/log"), self.options, Box::new(|_| {})).unwrap();
         let store = AnyStart {
-            store: LogStore::new(log, InFlight::new(1 << 20)),
+            store: LogStore::new(log, InFlight::new(1 << 20), false),
             begun_after: None,
         };
         Ok(((), store, PositionOnly::default()))

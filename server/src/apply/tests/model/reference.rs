@@ -181,8 +181,9 @@ impl Reference {
             Command::CloseSession {
                 session,
                 generation,
+                term,
             } => {
-                if self.sessions.get(session) != Some(generation) {
+                if *term != entry.term || self.sessions.get(session) != Some(generation) {
                     return None;
                 }
                 (self.next_zxid(entry.term), Ok(self.close(*session)))

@@ -63,6 +63,7 @@ enum Action {
     Close {
         session: Index,
         stale: bool,
+        late: bool,
     },
     Write {
         session: Index,
@@ -242,11 +243,15 @@ impl Timed {
                 Action::Close {
                     session: index,
                     stale,
+                    late,
                 } => {
                     let (session, generation) = session(index);
                     Command::CloseSession {
                         session,
                         generation: generation + u32::from(*stale),
+                        // What an earlier leader decided comes too late.
+                        term: (reference.term + u64::from(self.new_term))
+                            .wrapping_sub(u64::from(*late)),
                     }
                 }
                 Action::Write {
@@ -326,7 +331,7 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         3 => Just(Action::Open),
         1 => any::<Index>().prop_map(Action::Reopen),
-        1 => (any::<Index>(), stale()).prop_map(|(session, stale)| Action::Close { session, stale }),
+        1 => (any::<Index>(), stale(), stale()).prop_map(|(session, stale, late)| Action::Close { session, stale, late }),
         24 => (any::<Index>(), stale(), write()).prop_map(|(session, stale, write)| Action::Write { session, stale, write }),
         2 => (target(), stale()).prop_map(|(target, changed)| Action::RemoveExpired { target, changed }),
         1 => any::<bool>().prop_map(Action::Enforce),

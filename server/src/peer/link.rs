@@ -1,0 +1,309 @@
+//! The calling end of a link.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::frame::{self, ANSWER, FRAME_BYTES_MAX, Frame, REFUSAL};
+use super::hello::{
+    HELLO_BYTES_MAX, Hello, Identity, Local, MAGIC, VERSION, VERSION_MIN, Welcome, check_identities,
+};
+
+/// How long a connection and its first frames may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// A link on which a request waits for so long is given up: its other end is gone without a word.
+const SILENCE_MAX: Duration = Duration::from_secs(2);
+/// Requests taken and not yet sent.
+const QUEUE_MAX: usize = 256;
+/// Requests sent and not yet answered.
+const WAITING_MAX: usize = 1024;
+/// Bytes put together for one write; a larger request goes alone.
+const WRITE_BYTES: usize = 256 << 10;
+
+/// Whom a link leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The node; 0 for whoever is at the address.
+    pub node_id: u64,
+    /// Hosts and ports, tried in order. A name is looked up for each connection.
+    pub addresses: Vec<(String, u16)>,
+}
+
+/// Why a request was not answered.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LinkError {
+    /// No connection, or it broke. The request may have arrived.
+    #[error("{0}")]
+    Unreachable(Arc<str>),
+    /// The other member refused it, and did nothing.
+    #[error("{0}")]
+    Refused(String),
+    /// Too many requests wait; this one was not sent.
+    #[error("too many requests wait for the link")]
+    Full,
+}
+
+/// What becomes of a request; called once, on the link's task.
+type OnAnswer = Box<dyn FnOnce(Result<Bytes, LinkError>) + Send>;
+
+struct Request {
+    kind: u8,
+    body: Bytes,
+    on_answer: OnAnswer,
+}
+
+/// A link to one member; a handle. Requests go out in the order in which they were taken.
+#[derive(Clone)]
+pub struct Link {
+    requests: mpsc::Sender<Request>,
+}
+
+impl Link {
+    /// A link on the caller's runtime. It is connected with the first request, and ends with its last handle.
+    #[must_use]
+    pub fn open(local: Arc<Local>, target: Target) -> Self {
+        let (requests, queue) = mpsc::channel(QUEUE_MAX);
+        tokio::spawn(run(local, target, queue));
+        Self { requests }
+    }
+
+    /// Sends a request, from any thread and without waiting.
+    pub fn send(
+        &self,
+        kind: u8,
+        body: Bytes,
+        on_answer: impl FnOnce(Result<Bytes, LinkError>) + Send + 'static,
+    ) {
+        let request = Request {
+            kind,
+            body,
+            on_answer: Box::new(on_answer),
+        };
+        match self.requests.try_send(request) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(request)) => {
+                (request.on_answer)(Err(LinkError::Full));
+            }
+            Err(mpsc::error::TrySendError::Closed(request)) => {
+                (request.on_answer)(Err(LinkError::Unreachable("the link has ended".into())));
+            }
+        }
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub async fn call(&self, kind: u8, body: Bytes) -> Result<Bytes, LinkError> {
+        let (sender, answer) = oneshot::channel();
+        // Who has stopped waiting needs no answer.
+        self.send(kind, body, move |result| drop(sender.send(result)));
+        answer
+            .await
+            .unwrap_or_else(|_gone| Err(LinkError::Unreachable("the link has ended".into())))
+    }
+}
+
+/// Asks who is at the addresses.
+///
+/// # Errors
+/// [`LinkError`], a refusal with its reason.
+pub async fn probe(local: &Local, target: &Target) -> Result<Identity, LinkError> {
+    let (_, other) = connect(local, target).await?;
+    Ok(other)
+}
+
+async fn run(local: Arc<Local>, target: Target, mut queue: mpsc::Receiver<Request>) {
+    // Only changes are told: a member that is away is tried many times a second.
+    let mut told = None;
+    while let Some(first) = queue.recv().await {
+        match connect(&local, &target).await {
+            Ok((stream, other)) => {
+                if told.take().is_some() {
+                    tracing::info!(server = other.my_id, "reached again");
+                }
+                let error = serve(stream, first, &mut queue).await;
+                tracing::debug!(?target, %error, "a link has ended");
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if told.as_ref() != Some(&text) {
+                    tracing::warn!(to = %address(&target), error = %text, "cannot reach a member");
+                    told = Some(text);
+                }
+                fail(first, &mut queue, &error);
+            }
+        }
+    }
+}
+
+fn address(target: &Target) -> String {
+    let addresses = target
+        .addresses
+        .iter()
+        .map(|(host, port)| format!("{host}:{port}"));
+    addresses.collect::<Vec<_>>().join("|")
+}
+
+/// Fails everything that waits to be sent.
+fn fail(first: Request, queue: &mut mpsc::Receiver<Request>, error: &LinkError) {
+    (first.on_answer)(Err(error.clone()));
+    while let Ok(request) = queue.try_recv() {
+        (request.on_answer)(Err(error.clone()));
+    }
+}
+
+fn unreachable(error: impl std::fmt::Display) -> LinkError {
+    LinkError::Unreachable(error.to_string().into())
+}
+
+async fn connect(local: &Local, target: &Target) -> Result<(TcpStream, Identity), LinkError> {
+    let mut last = unreachable("it has no address");
+    for (host, port) in &target.addresses {
+        let greeted = async {
+            let mut stream = TcpStream::connect((host.as_str(), *port)).await?;
+            prepare(&stream)?;
+            let welcome = greet(&mut stream, local, target).await?;
+            Ok::<_, io::Error>((stream, welcome))
+        };
+        match timeout(CONNECT_TIMEOUT, greeted).await {
+            Ok(Ok((stream, welcome))) => {
+                if let Some(reason) = welcome.refusal {
+                    return Err(LinkError::Refused(reason));
+                }
+                check_identities(&local.identity(), &welcome.from).map_err(LinkError::Refused)?;
+                return Ok((stream, welcome.from));
+            }
+            Ok(Err(error)) => last = unreachable(error),
+            Err(_elapsed) => last = unreachable("it does not answer"),
+        }
+    }
+    Err(last)
+}
+
+/// Small frames go at once, and a vanished machine is noticed.
+pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(SILENCE_MAX))
+}
+
+async fn greet(stream: &mut TcpStream, local: &Local, target: &Target) -> io::Result<Welcome> {
+    let hello = Hello {
+        versions: (VERSION_MIN, VERSION),
+        from: local.identity(),
+        wanted: target.node_id,
+    };
+    let mut out = BytesMut::from(&MAGIC[..]);
+    frame::put(&mut out, 0, 0, &hello.encode());
+    stream.write_all(&out).await?;
+    let mut received = BytesMut::new();
+    let frame = read_frame(stream, &mut received, HELLO_BYTES_MAX).await?;
+    Welcome::decode(frame.body).ok_or_else(|| io::Error::other("it is no member of an ensemble"))
+}
+
+/// The next frame of a stream.
+pub(super) async fn read_frame(
+    stream: &mut (impl AsyncReadExt + Unpin),
+    received: &mut BytesMut,
+    bytes_max: usize,
+) -> io::Result<Frame> {
+    loop {
+        if let Some(frame) = frame::take(received, bytes_max).map_err(io::Error::other)? {
+            return Ok(frame);
+        }
+        if stream.read_buf(received).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+/// Works until the connection breaks; everything that waits on it has failed then.
+async fn serve(
+    stream: TcpStream,
+    first: Request,
+    queue: &mut mpsc::Receiver<Request>,
+) -> LinkError {
+    let mut waiting = HashMap::new();
+    let error = match exchange(stream, first, queue, &mut waiting).await {
+        Ok(()) => unreachable("the link was closed"),
+        Err(error) => unreachable(error),
+    };
+    for (_, (_, on_answer)) in waiting {
+        on_answer(Err(error.clone()));
+    }
+    error
+}
+
+/// Requests by id, with the time at which they were sent.
+type Waiting = HashMap<u64, (Instant, OnAnswer)>;
+
+async fn exchange(
+    stream: TcpStream,
+    first: Request,
+    queue: &mut mpsc::Receiver<Request>,
+    waiting: &mut Waiting,
+) -> io::Result<()> {
+    let (mut reading, mut writing) = stream.into_split();
+    let (mut received, mut out) = (BytesMut::new(), BytesMut::new());
+    let mut next_id = 0;
+    let mut next = Some(first);
+    let mut heard = Instant::now();
+    let mut checks = tokio::time::interval(SILENCE_MAX / 4);
+    checks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        while let Some(Request {
+            kind,
+            body,
+            on_answer,
+        }) = next.take()
+        {
+            frame::put(&mut out, kind, next_id, &body);
+            waiting.insert(next_id, (Instant::now(), on_answer));
+            next_id += 1;
+            if out.len() < WRITE_BYTES && waiting.len() < WAITING_MAX {
+                next = queue.try_recv().ok();
+            }
+        }
+        if !out.is_empty() {
+            timeout(SILENCE_MAX, writing.write_all_buf(&mut out))
+                .await
+                .map_err(|_elapsed| io::Error::other("it does not read"))??;
+        }
+        tokio::select! {
+            read = reading.read_buf(&mut received) => {
+                if read? == 0 {
+                    return Ok(());
+                }
+                heard = Instant::now();
+                while let Some(frame) = frame::take(&mut received, FRAME_BYTES_MAX).map_err(io::Error::other)? {
+                    let Some((_, on_answer)) = waiting.remove(&frame.id) else {
+                        return Err(io::Error::other("it answered what was not asked"));
+                    };
+                    on_answer(match frame.kind {
+                        ANSWER => Ok(frame.body),
+                        REFUSAL => Err(LinkError::Refused(String::from_utf8_lossy(&frame.body).into_owned())),
+                        kind => return Err(io::Error::other(format!("a frame of the unknown kind {kind}"))),
+                    });
+                }
+            }
+            request = queue.recv(), if waiting.len() < WAITING_MAX => match request {
+                Some(request) => next = Some(request),
+                None => return Ok(()),
+            },
+            _ = checks.tick() => {
+                let oldest = waiting.values().map(|(sent, _)| *sent).min();
+                if oldest.is_some_and(|oldest| oldest.max(heard).elapsed() > SILENCE_MAX) {
+                    return Err(io::Error::other("it does not answer"));
+                }
+            }
+        }
+    }
+}

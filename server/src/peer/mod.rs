@@ -1,0 +1,21 @@
+//! Links between members: framed, checksummed, versioned.
+//!
+//! In: requests of a kind with a body, both opaque here; who this member is. Out: the answers of another member, and
+//! the requests of others, handed to a [`Service`] in the order of their link. A link is made when it is first used,
+//! and made again after it broke; what was on its way then fails, and whoever sent it knows whether to repeat it.
+//!
+//! A stranger, a member of another ensemble, or one whose release speaks no common version is refused in the first
+//! frame, with a reason that both sides log ([`hello`]). Every frame has a length limit and a checksum ([`frame`]).
+//!
+//! Not here: what requests mean (`consensus` and the server).
+
+mod frame;
+mod hello;
+mod link;
+mod listener;
+#[cfg(test)]
+mod tests;
+
+pub use hello::{Identity, Local};
+pub use link::{Link, LinkError, Target, probe};
+pub use listener::{Answer, Service, listen};
