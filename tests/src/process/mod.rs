@@ -5,10 +5,12 @@
 //! Not here: what is asked of the server over its port (the tests themselves, with `treekeeper-client`).
 
 pub mod binary;
+pub mod ensemble;
 pub mod files;
 pub mod namespace;
 pub mod server;
 
 pub use binary::treekeeper;
+pub use ensemble::{Ensemble, Mode};
 pub use namespace::Namespace;
 pub use server::{Ended, Server, ServerOptions};

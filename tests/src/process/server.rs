@@ -32,6 +32,7 @@ pub struct ServerOptions<'a> {
     config: Option<PathBuf>,
     namespace: Option<&'a Namespace>,
     plain: bool,
+    config_alone: bool,
 }
 
 impl<'a> ServerOptions<'a> {
@@ -48,6 +49,7 @@ impl<'a> ServerOptions<'a> {
             config: None,
             namespace: None,
             plain: true,
+            config_alone: false,
         }
     }
 
@@ -70,6 +72,17 @@ impl<'a> ServerOptions<'a> {
         Self {
             config: Some(config.into()),
             ..self
+        }
+    }
+
+    /// With a zoo.cfg that says everything, this data folder and this port too: nothing but `--set`s from now on is
+    /// put on the command line.
+    #[must_use]
+    pub fn config_alone(self, config: impl Into<PathBuf>) -> Self {
+        Self {
+            settings: Vec::new(),
+            config_alone: true,
+            ..self.config(config)
         }
     }
 
@@ -106,8 +119,11 @@ impl<'a> ServerOptions<'a> {
         if self.plain {
             command.env("NO_COLOR", "1");
         }
-        command.arg("serve").arg("--data-dir").arg(&self.data_dir);
-        command.args(["--client-port", &self.port.to_string()]);
+        command.arg("serve");
+        if !self.config_alone {
+            command.arg("--data-dir").arg(&self.data_dir);
+            command.args(["--client-port", &self.port.to_string()]);
+        }
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
@@ -296,9 +312,14 @@ impl Server {
     /// The line with this text, unless the time is over or the process ends before.
     #[must_use]
     pub fn line_within(&self, text: &str, limit: Duration) -> Option<String> {
-        let with_text =
-            |lines: &Lines| lines.lines.iter().find(|line| line.contains(text)).cloned();
-        self.said.wait(limit, with_text)
+        self.line_where(limit, |line| line.contains(text))
+    }
+
+    /// The first line that is as `wanted`, unless the time is over or the process ends before.
+    #[must_use]
+    pub fn line_where(&self, limit: Duration, wanted: impl Fn(&str) -> bool) -> Option<String> {
+        let found = |lines: &Lines| lines.lines.iter().find(|line| wanted(line)).cloned();
+        self.said.wait(limit, found)
     }
 
     /// The number behind `name=` in the line that says `text`.

@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod data_folder;
 mod disk_full;
+mod ensemble;
 mod fill;
 mod kill;
 mod larger_than_memory;

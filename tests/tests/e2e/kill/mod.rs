@@ -8,4 +8,4 @@
 pub(crate) mod model;
 mod rounds;
 mod sessions;
-mod writer;
+pub(crate) mod writer;

@@ -19,6 +19,8 @@ use super::writer::{Pace, Writer};
 const ROUNDS: u32 = 200;
 /// Sessions that write at the same time.
 const WRITERS: u32 = 5;
+/// How long a writer tries to open a session; the kill may come first.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// The variable that repeats a run's choices.
 const SEED_VARIABLE: &str = "TREEKEEPER_SEED";
 
@@ -110,6 +112,7 @@ impl<'a> Rounds<'a> {
             window: rng.random_range(1..=if heavy { 16 } else { 64 }),
             data_len_max: if heavy { 150_000 } else { 200 },
             close: 0.002,
+            connect_timeout: CONNECT_TIMEOUT,
         };
         let (count, acknowledged) = watch::channel(0);
         let writers = self

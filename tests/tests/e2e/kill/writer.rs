@@ -20,9 +20,6 @@ use super::model::{Answer, Change, Data, Found, Kind, Model, Operation, Part};
 /// Different names that a writer uses.
 const NAMES: u32 = 40;
 
-/// How long a writer tries to open a session; the server may be killed meanwhile.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-
 /// How a writer writes in one round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
@@ -32,6 +29,8 @@ pub(crate) struct Pace {
     pub(crate) data_len_max: usize,
     /// Chance of closing the session, in each operation.
     pub(crate) close: f64,
+    /// How long a writer tries to open a session; the server may be killed meanwhile.
+    pub(crate) connect_timeout: Duration,
 }
 
 /// A writer between and in rounds.
@@ -91,7 +90,7 @@ impl Writer {
         let client = match self.client.take() {
             Some(client) => client,
             None => {
-                let builder = Client::builder().connect_timeout(CONNECT_TIMEOUT);
+                let builder = Client::builder().connect_timeout(pace.connect_timeout);
                 match builder.connect(address).await {
                     Ok(client) => client,
                     // The kill came first.
@@ -305,6 +304,9 @@ impl Writer {
                 .await
                 .expect("the server has just started"),
         };
+        // One of several servers may be behind what another one has acknowledged.
+        let synced = reader.sync(&root).await;
+        synced.unwrap_or_else(|error| panic!("{root}: cannot sync: {error}"));
         let found = find(&reader, &root).await;
         let was_closed = self.session.is_some() && resumed.is_none();
         let sent = self.unknown.len();

@@ -1,0 +1,165 @@
+//! Members come and go while clients work: a lone server becomes an ensemble, and `reconfig` changes one.
+
+use std::fmt::Write as _;
+
+use tokio::time::{sleep, timeout};
+use treekeeper_client::{Client, CreateOptions, Error, ErrorCode, EventType};
+use treekeeper_tests::process::server::PATIENCE;
+use treekeeper_tests::process::{Ensemble, Mode};
+
+use super::{LONG, LOOK_EVERY, connect, connect_to, create, insist, same_tree};
+
+const CONFIG: &str = "/zookeeper/config";
+/// Anybody may change the members.
+const OPEN: &str = "reconfigEnabled=true\nskipACL=yes\n";
+
+/// The `server.N` lines of these members.
+fn lines_of(ensemble: &Ensemble, ids: &[usize]) -> String {
+    let mut lines = String::new();
+    for id in ids {
+        let begin = format!("server.{id}=");
+        let line = ensemble
+            .lines()
+            .lines()
+            .find(|line| line.starts_with(&begin));
+        writeln!(lines, "{}", line.expect("a member has a line")).expect("a string takes it");
+    }
+    lines
+}
+
+/// Waits until the members are these, all with a vote; gives the version of their list.
+async fn voters(client: &Client, ids: &[usize]) -> i64 {
+    let wait = async {
+        loop {
+            let read = insist(async || client.get_data(CONFIG).await).await;
+            let text = String::from_utf8_lossy(read.0.as_deref().unwrap_or_default()).into_owned();
+            let members: Vec<usize> = text
+                .lines()
+                .filter(|line| line.contains(":participant"))
+                .filter_map(|line| {
+                    line.strip_prefix("server.")?
+                        .split('=')
+                        .next()?
+                        .parse()
+                        .ok()
+                })
+                .collect();
+            if members == ids {
+                return read.1.mzxid;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    let voters = timeout(PATIENCE, wait).await;
+    voters.unwrap_or_else(|_| panic!("the voters are never {ids:?}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stood_alone_becomes_one_of_three() {
+    let mut ensemble = Ensemble::prepare(3, 0);
+    ensemble.write_config(1, &lines_of(&ensemble, &[1]));
+    ensemble.start_member(1);
+    let alone = connect_to(&ensemble, 1).await;
+    create(&alone, "/alone", "data").await;
+    alone.close().await.expect("a session can be closed");
+    ensemble.stop(1);
+
+    ensemble.write_config(1, &lines_of(&ensemble, &[1, 2, 3]));
+    ensemble.start_member(1);
+    assert_eq!(
+        ensemble.settle(),
+        1,
+        "it is a majority by itself until the others vote"
+    );
+    ensemble.start_member(2);
+    ensemble.start_member(3);
+    let client = connect(&ensemble.connect_string(), LONG).await;
+    voters(&client, &[1, 2, 3]).await;
+    ensemble.settle();
+    ensemble.kill(1);
+    create_anywhere(&client, "/without-the-first").await;
+    ensemble.start_member(1);
+    ensemble.settle();
+    let tree = same_tree(&ensemble).await;
+    assert!(tree.contains_key("/alone") && tree.contains_key("/without-the-first"));
+}
+
+/// Creates a znode, though the leader may be gone.
+async fn create_anywhere(client: &Client, path: &str) {
+    insist(async || {
+        let created = client.create(path, "", &CreateOptions::default()).await;
+        match created {
+            Err(Error::Api(ErrorCode::NodeExists)) => Ok(()),
+            other => other.map(drop),
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reconfig_adds_and_removes_members() {
+    let mut ensemble = Ensemble::prepare(4, 0);
+    let three = lines_of(&ensemble, &[1, 2, 3]);
+    for id in [1, 2, 3] {
+        ensemble.write_config(id, &format!("{OPEN}{three}"));
+        ensemble.start_member(id);
+    }
+    ensemble.settle();
+    let client = connect(&ensemble.connect_string_of(&[1, 2, 3]), LONG).await;
+    let version = voters(&client, &[1, 2, 3]).await;
+    assert!(version >= 0x1_0000_0000, "{version:#x}");
+    create(&client, "/before", "").await;
+
+    let watched = client.get_data_and_watch(CONFIG).await;
+    let (_, _, event) = watched.expect("it is always there");
+    ensemble.write_config(4, &format!("{OPEN}{}", ensemble.lines()));
+    ensemble.start_member(4);
+    let waits = ensemble
+        .server(4)
+        .line_within("waiting to be added", PATIENCE);
+    assert!(waits.is_some(), "it joins without having been asked");
+    let joining = lines_of(&ensemble, &[4]);
+    let changed = client
+        .reconfig(Some(joining.trim()), None, Some(version))
+        .await;
+    let (text, stat) = changed.expect("the leader takes it");
+    assert!(stat.mzxid > version);
+    let text = String::from_utf8_lossy(text.as_deref().unwrap_or_default()).into_owned();
+    assert!(
+        text.contains("server.4=") && text.contains(&format!("version={:x}", stat.mzxid)),
+        "{text}"
+    );
+    let event = timeout(PATIENCE, event).await.expect("an event in time");
+    assert_eq!(event.event_type, EventType::NodeDataChanged);
+    let again = client
+        .reconfig(Some(joining.trim()), None, Some(version))
+        .await;
+    assert_eq!(again.map(drop), Err(Error::Api(ErrorCode::BadVersion)));
+    voters(&client, &[1, 2, 3, 4]).await;
+    ensemble.settle();
+    same_tree(&ensemble).await;
+
+    let leader = ensemble.leader();
+    let leaving = if leader == 1 { 2 } else { 1 };
+    let stay: Vec<_> = ensemble
+        .ids()
+        .into_iter()
+        .filter(|id| *id != leaving)
+        .collect();
+    let client = connect(&ensemble.connect_string_of(&stay), LONG).await;
+    let removed = client
+        .reconfig(None, Some(&leaving.to_string()), None)
+        .await;
+    removed.expect("the leader takes it");
+    voters(&client, &stay).await;
+    ensemble.discard(leaving);
+    // Two of three are a majority; with the removed one in the count they would not be.
+    let other = *stay.iter().find(|id| **id != leader).expect("three stay");
+    ensemble.kill(other);
+    create_anywhere(&client, "/two-of-three").await;
+    ensemble.start_member(other);
+    ensemble.settle();
+    assert_eq!(ensemble.mode(ensemble.leader()), Some(Mode::Leader));
+    let tree = same_tree(&ensemble).await;
+    assert!(tree.contains_key("/before") && tree.contains_key("/two-of-three"));
+}
