@@ -1,7 +1,8 @@
 //! The comparison: every server in turn, round after round, and the limits of the machine beside them.
 //!
 //! In: products and lines. Out: [`Results`]. In each round each product starts fresh on an empty folder of the same disk;
-//! the order changes from round to round, so that nobody always runs after the same other.
+//! the order changes from round to round, so that nobody always runs after the same other. Either one server of each
+//! product serves, or an ensemble of three.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,11 +12,13 @@ use serde::Serialize;
 use crate::limit::fdatasync;
 use crate::line::{Limit, Line};
 use crate::scenario::apart::{Apart, Findings};
+use crate::scenario::ensemble::EnsembleScenario;
 use crate::scenario::footprint::Footprint;
-use crate::scenario::throughput::warm_up;
+use crate::scenario::throughput::{warm_up, warm_up_all};
 use crate::scenario::tree::{self, Value};
 use crate::scenario::{Sample, Scenario, ScenarioError, Settings};
 use crate::server::Server;
+use crate::server::ensemble::Ensemble;
 use crate::server::products::{Product, SMALL_CACHE, TREEKEEPER};
 
 /// The name under which limits stand among the results.
@@ -38,6 +41,8 @@ pub struct Comparison {
     pub folder: PathBuf,
     /// Whether the limits are measured too.
     pub limits: bool,
+    /// Three servers of each product serve together, instead of one.
+    pub ensemble: bool,
 }
 
 /// Samples by line and contestant, in the order of the rounds, and what went wrong.
@@ -80,7 +85,12 @@ impl Comparison {
                 progress: &mut *progress,
             };
             for turn in 0..self.products.len() {
-                run.measure(&self.products[(turn + round) % self.products.len()]);
+                let product = &self.products[(turn + round) % self.products.len()];
+                if self.ensemble {
+                    run.measure_ensemble(product);
+                } else {
+                    run.measure(product);
+                }
             }
             if self.limits {
                 run.measure_limits();
@@ -91,7 +101,12 @@ impl Comparison {
     }
 
     fn wants(&self, name: &str) -> bool {
-        self.lines.iter().any(|line| line.name == name)
+        self.line(name).is_some()
+    }
+
+    /// The line called `name`, if it is wanted.
+    fn line(&self, name: &str) -> Option<&'static Line> {
+        self.lines.iter().copied().find(|line| line.name == name)
     }
 }
 
@@ -157,6 +172,43 @@ impl Round<'_> {
                 self.measure_apart(product, scenario);
             }
         }
+    }
+
+    fn measure_ensemble(&mut self, product: &Product) {
+        let is_wanted = |scenario: &EnsembleScenario| {
+            let wanted = |line: &&str| self.comparison.wants(line);
+            (self.round == 1 || !scenario.is_once()) && scenario.lines().iter().any(wanted)
+        };
+        let scenarios: Vec<_> = EnsembleScenario::all().filter(is_wanted).collect();
+        let lines: Vec<&'static str> = scenarios
+            .iter()
+            .flat_map(|scenario| scenario.lines())
+            .collect();
+        if scenarios.is_empty() {
+            return;
+        }
+        let started = self.note(product.name(), &lines, |run| {
+            run.start_ensemble_warm(product)
+        });
+        let Some(mut ensemble) = started else {
+            return;
+        };
+        for scenario in scenarios {
+            let settings = &self.comparison.settings;
+            let samples = self.note(product.name(), &scenario.lines(), |_| {
+                scenario.run(&mut ensemble, settings)
+            });
+            self.add(product.name(), samples.unwrap_or_default());
+        }
+    }
+
+    fn start_ensemble_warm(&self, product: &Product) -> Result<Ensemble, ScenarioError> {
+        let mut ensemble = Ensemble::start(product, &self.comparison.folder.join("ensemble"))?;
+        let targets = ensemble.targets()?;
+        tree::make(targets[0])?;
+        ensemble.wait_until_equal()?;
+        warm_up_all(&targets, &self.comparison.settings)?;
+        Ok(ensemble)
     }
 
     fn measure_apart(&mut self, product: &Product, scenario: Apart) {
@@ -287,13 +339,11 @@ impl Round<'_> {
     }
 
     fn add(&mut self, contestant: &str, samples: Vec<Sample>) {
-        for sample in samples
-            .into_iter()
-            .filter(|sample| self.comparison.wants(sample.line))
-        {
-            let unit = Line::named(sample.line)
-                .expect("scenarios fill lines of the table")
-                .unit;
+        for sample in samples {
+            let Some(line) = self.comparison.line(sample.line) else {
+                continue;
+            };
+            let unit = line.unit;
             let (round, rounds) = (self.round, self.comparison.rounds);
             let value = unit.format(sample.value);
             (self.progress)(&format!(

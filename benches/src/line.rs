@@ -18,6 +18,8 @@ pub enum Unit {
     Bytes,
     /// Milliseconds of a processor's time per second.
     MillisecondsPerSecond,
+    /// Hundredths of something.
+    Percent,
 }
 
 /// What the machine could do at best on a line, measured in the same run.
@@ -131,7 +133,7 @@ const fn disk(name: &'static str, title: &'static str, group: u32) -> Line {
     }
 }
 
-const fn at_most(name: &'static str, title: &'static str, unit: Unit, budget: Budget) -> Line {
+const fn budgeted(name: &'static str, title: &'static str, unit: Unit, budget: Budget) -> Line {
     Line {
         name,
         title,
@@ -186,31 +188,31 @@ pub const LINES: &[Line] = &[
         limit: Some(FAN_OUT),
         once: false,
     },
-    at_most(
+    budgeted(
         "idle",
         "idle process",
         Unit::Megabytes,
         Budget::ValueAtMost(20.0),
     ),
-    at_most(
+    budgeted(
         "idle-session",
         "idle session",
         Unit::Kilobytes,
         Budget::ValueAtMost(8.0),
     ),
-    at_most(
+    budgeted(
         "znodes",
         "memory with 1 M znodes",
         Unit::Megabytes,
         Budget::ValueAtMost(250.0),
     ),
-    at_most(
+    budgeted(
         "restart",
         "kill -9 with 1 M znodes, to the first write",
         Unit::Milliseconds,
         Budget::FractionAtMost(0.1),
     ),
-    at_most(
+    budgeted(
         "znodes-64-mb",
         "memory with 1 M znodes, cache of 64 MB",
         Unit::Megabytes,
@@ -283,6 +285,60 @@ pub const LINES: &[Line] = &[
     disk("sync-800", "the disk alone: groups of 800 setData", 800),
 ];
 
+const fn ensemble_rate(name: &'static str, title: &'static str, factor: f64) -> Line {
+    budgeted(name, title, Unit::PerSecond, Budget::TimesAtLeast(factor))
+}
+
+/// Every line for ensembles of three, in the order of their table.
+pub const ENSEMBLE_LINES: &[Line] = &[
+    ensemble_rate("set-alone", "setData, 1 connection, to a follower", 1.8),
+    ensemble_rate("set", "setData, 50 connections, 1 in flight", 2.0),
+    ensemble_rate("set-pipelined", "setData, 50 × 16 in flight", 4.0),
+    ensemble_rate("create", "create, 50 connections", 2.0),
+    ensemble_rate("get", "getData, 50 connections, 1 in flight", 1.5),
+    ensemble_rate("get-pipelined", "getData, 50 × 16 in flight", 6.0),
+    ensemble_rate("mixed", "90 % reads, 1 KB, 50 connections", 2.0),
+    once_at_most(
+        "failover",
+        "leader killed with -9, to the first write",
+        Unit::Milliseconds,
+        300.0,
+    ),
+    once_at_most(
+        "failover-worst",
+        "leader killed with -9, to the first write: worst",
+        Unit::Milliseconds,
+        600.0,
+    ),
+    once_at_most(
+        "stop",
+        "leader stopped (SIGTERM): longest time without a write",
+        Unit::Milliseconds,
+        100.0,
+    ),
+    once(
+        "stop-worst",
+        "leader stopped (SIGTERM): longest time without a write: worst",
+        Unit::Milliseconds,
+    ),
+    once(
+        "rejoin",
+        "follower back after it missed many znodes, until it has the leader's zxid",
+        Unit::Milliseconds,
+    ),
+    once(
+        "rejoin-set-without",
+        "setData on the leader, 50 connections, before that follower is back",
+        Unit::PerSecond,
+    ),
+    once(
+        "rejoin-set",
+        "setData on the leader, 50 connections, while it catches up",
+        Unit::PerSecond,
+    ),
+    once("rejoin-share", "that setData in % of before", Unit::Percent),
+];
+
 impl Line {
     /// The line called `name`.
     pub fn named(name: &str) -> Option<&'static Self> {
@@ -309,28 +365,35 @@ impl Unit {
             Self::Kilobytes => format!("{value:.1} KB"),
             Self::Bytes => format!("{value:.0} B"),
             Self::MillisecondsPerSecond => format!("{value:.1} ms/s"),
+            Self::Percent => format!("{value:.0} %"),
         }
     }
 }
 
-/// Lines whose name is, or begins with, one of `names`; all of them for none.
+/// Those of `lines` whose name is, or begins with, one of `names`; all of them for none.
 ///
 /// # Errors
 /// Returns the name that no line has.
-pub fn named_or_all(names: &[String]) -> Result<Vec<&'static Line>, String> {
+pub fn named_or_all(
+    lines: &'static [Line],
+    names: &[String],
+) -> Result<Vec<&'static Line>, String> {
     if let Some(name) = names.iter().find(|name| {
-        !LINES
+        !lines
             .iter()
             .any(|line| line.name.starts_with(name.as_str()))
     }) {
         return Err(name.clone());
     }
-    let is_named = |line: &Line, name: &String| match Line::named(name) {
-        Some(exact) => exact.name == line.name,
-        None => line.name.starts_with(name.as_str()),
+    let is_named = |line: &Line, name: &String| {
+        if lines.iter().any(|line| line.name == *name) {
+            line.name == *name
+        } else {
+            line.name.starts_with(name.as_str())
+        }
     };
     let wanted = |line: &&Line| names.is_empty() || names.iter().any(|name| is_named(line, name));
-    Ok(LINES.iter().filter(wanted).collect())
+    Ok(lines.iter().filter(wanted).collect())
 }
 
 #[cfg(test)]
@@ -357,7 +420,7 @@ mod tests {
 
     fn names(given: &[&str]) -> Vec<&'static str> {
         let given: Vec<String> = given.iter().map(|&name| name.to_owned()).collect();
-        named_or_all(&given)
+        named_or_all(LINES, &given)
             .unwrap()
             .iter()
             .map(|line| line.name)
@@ -382,7 +445,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            named_or_all(&["nothing".to_owned()]),
+            named_or_all(LINES, &["nothing".to_owned()]),
             Err("nothing".to_owned())
         );
     }

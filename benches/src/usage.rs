@@ -51,6 +51,23 @@ impl Usage {
         })
     }
 
+    /// The counters of all of `targets` together, which have their data on one device.
+    ///
+    /// # Errors
+    /// When a server is gone or `/proc` does not tell.
+    pub fn of_all(targets: &[Target]) -> io::Result<Self> {
+        let mut sum = Self::default();
+        for &target in targets {
+            let one = Self::now(target)?;
+            sum = Self {
+                server_cpu: sum.server_cpu + one.server_cpu,
+                charged_bytes: sum.charged_bytes + one.charged_bytes,
+                ..one
+            };
+        }
+        Ok(sum)
+    }
+
     /// What was used since `earlier`.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {

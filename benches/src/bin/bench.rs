@@ -12,7 +12,7 @@ use treekeeper_benches::comparison::Comparison;
 use treekeeper_benches::growth::plan::PlanOptions;
 use treekeeper_benches::growth::results::Results;
 use treekeeper_benches::limit::echo::{self, EchoOptions};
-use treekeeper_benches::line::{LINES, named_or_all};
+use treekeeper_benches::line::{ENSEMBLE_LINES, LINES, Line, named_or_all};
 use treekeeper_benches::machine::Machine;
 use treekeeper_benches::report::{growth as growth_report, json, text};
 use treekeeper_benches::scenario::Settings;
@@ -33,6 +33,8 @@ struct Arguments {
 enum Other {
     /// Measure how the servers fare as tree, connections, watches and directories grow
     Growth(Growth),
+    /// Compare ensembles of three servers, all on this machine
+    Ensemble(Ensemble),
     /// Answer every request at once, without a server's work: the limit, started by the comparison itself
     #[command(hide = true)]
     Echo(EchoOptions),
@@ -73,6 +75,9 @@ struct Installed {
 
 /// The heap that zkServer.sh gives to ZooKeeper's JVM.
 const ZOOKEEPER_HEAP_MB: u32 = 1000;
+/// Requests per second for the tails.
+const GET_RATE: u32 = 20_000;
+const SET_RATE: u32 = 10_000;
 
 #[derive(Debug, Args)]
 struct Growth {
@@ -91,8 +96,9 @@ struct Growth {
     docs: Option<PathBuf>,
 }
 
+/// What is compared, how often and for how long, whether one server of each or three.
 #[derive(Debug, Args)]
-struct Compare {
+struct Measure {
     #[command(flatten)]
     installed: Installed,
     /// Heap of ZooKeeper's JVM
@@ -120,6 +126,30 @@ struct Compare {
     /// Load on each fresh server before the first measurement [default: 10, or 2 with --quick]
     #[arg(long, value_name = "N")]
     first_warm_up_seconds: Option<u64>,
+    /// Threads of the load generator
+    #[arg(long, default_value_t = 1)]
+    load_threads: usize,
+    /// Write the report, each round included, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Ensemble {
+    #[command(flatten)]
+    measure: Measure,
+    /// How often the leader is killed, and how often it is stopped, in the first round [default: 20, or 3 with --quick]
+    #[arg(long, value_name = "N")]
+    kills: Option<usize>,
+    /// Znodes that are written while a follower is away [default: 1000000, or 50000 with --quick]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1000..=10_000_000))]
+    rejoin_znodes: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct Compare {
+    #[command(flatten)]
+    measure: Measure,
     /// Znodes for memory and restart [default: 1000000, or 50000 with --quick]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1000..=10_000_000))]
     znodes: Option<u64>,
@@ -130,20 +160,14 @@ struct Compare {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     mass_sessions: Option<u32>,
     /// getData per second for its tail
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = GET_RATE, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     get_rate: u32,
     /// setData per second for its tail
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = SET_RATE, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     set_rate: u32,
-    /// Threads of the load generator
-    #[arg(long, default_value_t = 1)]
-    load_threads: usize,
     /// Do not measure the limits
     #[arg(long)]
     no_limits: bool,
-    /// Write the report, each round included, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// Write the report into docs/performance.md
     #[arg(long)]
     write_docs: bool,
@@ -158,6 +182,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Some(Other::Growth(arguments)) => growth(&arguments),
+        Some(Other::Ensemble(arguments)) => ensemble(&arguments),
         Some(Other::Echo(options)) => echo::serve(&options)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Into::into),
@@ -170,38 +195,61 @@ fn main() -> ExitCode {
 }
 
 fn compare(arguments: &Compare) -> Result<ExitCode, Box<dyn Error>> {
-    if arguments.list {
-        for line in LINES {
-            let once = if line.once { "; first round only" } else { "" };
-            println!("{:<19} {}{once}", line.name, line.title);
-        }
-        return Ok(ExitCode::SUCCESS);
+    let measure = &arguments.measure;
+    if measure.list {
+        return Ok(list(LINES));
     }
-    let folder = data_folder(&arguments.installed)?;
-    let machine = Machine::here(&folder);
     let comparison = Comparison {
-        products: products(&arguments.installed, arguments.zookeeper_heap)?,
-        lines: named_or_all(&arguments.only)
-            .map_err(|name| format!("no line is called {name}; see --list"))?,
-        lines_named: !arguments.only.is_empty(),
-        rounds: arguments
-            .rounds
-            .unwrap_or(if arguments.quick { 1 } else { 5 }),
         settings: settings(arguments),
-        folder: own_folder(&folder)?,
         limits: !arguments.no_limits,
+        ..measure.comparison(LINES)?
     };
+    run(measure, &comparison, arguments.write_docs)
+}
+
+fn ensemble(arguments: &Ensemble) -> Result<ExitCode, Box<dyn Error>> {
+    let measure = &arguments.measure;
+    if measure.list {
+        return Ok(list(ENSEMBLE_LINES));
+    }
+    let usual = measure.settings();
+    let comparison = Comparison {
+        settings: Settings {
+            znodes: arguments.rejoin_znodes.unwrap_or(usual.znodes),
+            kills: arguments.kills.unwrap_or(usual.kills),
+            ..usual
+        },
+        ensemble: true,
+        ..measure.comparison(ENSEMBLE_LINES)?
+    };
+    run(measure, &comparison, false)
+}
+
+fn list(lines: &[Line]) -> ExitCode {
+    for line in lines {
+        let once = if line.once { "; first round only" } else { "" };
+        println!("{:<19} {}{once}", line.name, line.title);
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(
+    arguments: &Measure,
+    comparison: &Comparison,
+    write_docs: bool,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let machine = Machine::here(&data_folder(&arguments.installed)?);
     open_files_max()?;
     end_cleanly_when_interrupted(comparison.folder.clone())?;
 
     let results = comparison.run(&mut |step| eprintln!("{step}"))?;
-    println!("{}", text::render(&comparison, &machine, &results));
+    println!("{}", text::render(comparison, &machine, &results));
     if let Some(path) = &arguments.json {
-        fs::write(path, json::render(&comparison, &machine, &results)?)?;
+        fs::write(path, json::render(comparison, &machine, &results)?)?;
     }
-    if arguments.write_docs {
+    if write_docs {
         let page = docs_folder().join(growth_report::PAGE);
-        text::write(&page, &comparison, &machine, &results)?;
+        text::write(&page, comparison, &machine, &results)?;
     }
     Ok(if results.failures.is_empty() {
         ExitCode::SUCCESS
@@ -279,30 +327,56 @@ fn open_files_max() -> std::io::Result<u64> {
     Ok(maximum.unwrap_or(u64::MAX))
 }
 
+impl Measure {
+    /// One server of each product and no limits, unless more is said.
+    fn comparison(&self, lines: &'static [Line]) -> Result<Comparison, Box<dyn Error>> {
+        Ok(Comparison {
+            products: products(&self.installed, self.zookeeper_heap)?,
+            lines: named_or_all(lines, &self.only)
+                .map_err(|name| format!("no line is called {name}; see --list"))?,
+            lines_named: !self.only.is_empty(),
+            rounds: self.rounds.unwrap_or(if self.quick { 1 } else { 5 }),
+            settings: self.settings(),
+            folder: own_folder(&data_folder(&self.installed)?)?,
+            limits: false,
+            ensemble: false,
+        })
+    }
+
+    fn settings(&self) -> Settings {
+        let quick = self.quick;
+        let seconds = |given: Option<u64>, quickly, usually| {
+            Duration::from_secs(given.unwrap_or(if quick { quickly } else { usually }))
+        };
+        Settings {
+            first_warm_up: seconds(self.first_warm_up_seconds, 2, 10),
+            warm_up: seconds(self.warm_up_seconds, 1, 2),
+            measure: seconds(self.seconds, 1, 5),
+            load_threads: self.load_threads,
+            znodes: if quick { 50_000 } else { 1_000_000 },
+            idle_sessions: if quick { 500 } else { 5000 },
+            watchers: 1000,
+            changes: if quick { 10 } else { 50 },
+            mass_sessions: if quick { 1000 } else { 100_000 },
+            get_rate: GET_RATE,
+            set_rate: SET_RATE,
+            kills: if quick { 3 } else { 20 },
+            settle: seconds(None, 1, 3),
+        }
+    }
+}
+
 fn settings(arguments: &Compare) -> Settings {
-    let quick = arguments.quick;
-    let seconds = |given: Option<u64>, quickly, usually| {
-        Duration::from_secs(given.unwrap_or(if quick { quickly } else { usually }))
-    };
+    let usual = arguments.measure.settings();
     Settings {
-        first_warm_up: seconds(arguments.first_warm_up_seconds, 2, 10),
-        warm_up: seconds(arguments.warm_up_seconds, 1, 2),
-        measure: seconds(arguments.seconds, 1, 5),
-        load_threads: arguments.load_threads,
-        znodes: arguments
-            .znodes
-            .unwrap_or(if quick { 50_000 } else { 1_000_000 }),
-        idle_sessions: arguments
-            .idle_sessions
-            .unwrap_or(if quick { 500 } else { 5000 }),
-        watchers: 1000,
-        changes: if quick { 10 } else { 50 },
+        znodes: arguments.znodes.unwrap_or(usual.znodes),
+        idle_sessions: arguments.idle_sessions.unwrap_or(usual.idle_sessions),
         mass_sessions: arguments
             .mass_sessions
-            .map_or(if quick { 1000 } else { 100_000 }, |count| count as usize),
+            .map_or(usual.mass_sessions, |count| count as usize),
         get_rate: arguments.get_rate,
         set_rate: arguments.set_rate,
-        settle: seconds(None, 1, 3),
+        ..usual
     }
 }
 

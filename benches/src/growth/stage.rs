@@ -1,7 +1,6 @@
 //! One series on one server: starts it, warms it up, puts load on it and keeps the values.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use treekeeper_protocol::{DeleteRequest, Request};
@@ -20,6 +19,7 @@ use crate::scenario::tree::{self, CREATES, Value};
 use crate::scenario::{ScenarioError, accept};
 use crate::server::Server;
 use crate::server::products::Product;
+use crate::server::status::srvr;
 use crate::statistics::count;
 
 /// Connections of a load whose number does not grow.
@@ -28,8 +28,6 @@ pub const CONNECTIONS: u64 = 50;
 pub const PIPELINED: usize = 16;
 /// Files that a process needs beside its connections: jars, logs, tables, at the very most.
 const FILES_BESIDE: u64 = 1000;
-/// The silence after which a server that tells its version is given up.
-const VERSION_WITHIN: Duration = Duration::from_secs(5);
 
 /// What one series needs to run on one server.
 pub struct Stage<'a> {
@@ -190,15 +188,7 @@ impl Stage<'_> {
 
 /// What the server says of its version, to the word `srvr`; empty when it says nothing.
 fn version(address: SocketAddr) -> String {
-    let ask = || {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(VERSION_WITHIN))?;
-        stream.write_all(b"srvr")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).map(|_| answer)
-    };
-    let answer = ask().unwrap_or_default();
-    version_in(&answer).to_owned()
+    version_in(&srvr(address).unwrap_or_default()).to_owned()
 }
 
 /// `3.9.5` of `Zookeeper version: 3.9.5-commit, built on date`.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use treekeeper_protocol::{ConnectResponse, ErrorCode, Request};
 
 use crate::load::LoadError;
-use crate::load::frame::{Frame, connect_frame};
+use crate::load::frame::{Frame, SESSION_TIMEOUT_MS, Session, connect_frame_of};
 use crate::load::replies::Replies;
 
 /// A server that does not answer within this time has failed.
@@ -24,6 +24,7 @@ pub struct Client {
     stream: TcpStream,
     replies: Replies,
     next_xid: i32,
+    session: Session,
 }
 
 impl Client {
@@ -40,23 +41,49 @@ impl Client {
     /// # Errors
     /// When nobody listens or answers, or the session is refused.
     pub fn connect_within(address: SocketAddr, within: Duration) -> Result<Self, LoadError> {
-        let mut stream = TcpStream::connect(address)?;
+        Self::go_on(Session::default(), address, within)
+    }
+
+    /// Connects and goes on with `session`, unless that takes longer than `within`.
+    ///
+    /// # Errors
+    /// When nobody listens or answers, or the session is refused.
+    pub fn go_on(
+        session: Session,
+        address: SocketAddr,
+        within: Duration,
+    ) -> Result<Self, LoadError> {
+        let mut stream = TcpStream::connect_timeout(&address, within)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(within))?;
-        stream.write_all(&connect_frame())?;
+        stream.write_all(&connect_frame_of(session, SESSION_TIMEOUT_MS))?;
         let mut client = Self {
             stream,
             replies: Replies::default(),
             next_xid: 1,
+            session,
         };
         loop {
             if let Some(frame) = client.replies.next_frame() {
-                check_session(frame)?;
+                client.session = check_session(frame)?;
                 client.stream.set_read_timeout(Some(ANSWER_WITHIN))?;
                 return Ok(client);
             }
             client.receive()?;
         }
+    }
+
+    /// The session, to go on with it elsewhere.
+    pub fn session(&self) -> Session {
+        self.session
+    }
+
+    /// From now on a server that does not answer within this time has failed.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn answer_within(&self, within: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(within))
     }
 
     /// Sends `request` and waits for its reply.
@@ -129,17 +156,20 @@ impl Client {
     }
 }
 
-/// Whether the answer to [`connect_frame`] grants a session.
+/// The session that the answer to [`connect_frame_of`] grants.
 ///
 /// # Errors
-/// When it does not.
-pub fn check_session(frame: &[u8]) -> Result<(), LoadError> {
+/// When it grants none.
+pub fn check_session(frame: &[u8]) -> Result<Session, LoadError> {
     let response = ConnectResponse::decode(&Bytes::copy_from_slice(frame))
         .map_err(|error| LoadError::Unreadable(error.to_string()))?;
     if response.timeout_ms <= 0 {
         Err(LoadError::SessionRefused)
     } else {
-        Ok(())
+        Ok(Session {
+            id: response.session_id,
+            password: response.password,
+        })
     }
 }
 

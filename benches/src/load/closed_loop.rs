@@ -70,6 +70,17 @@ impl ClosedLoop {
     /// # Panics
     /// When a load thread does.
     pub fn run(self, target: Target) -> Result<Measured, LoadError> {
+        self.run_on(&[target])
+    }
+
+    /// The same with the connections spread evenly over `targets`; what all of these cost is counted together.
+    ///
+    /// # Errors
+    /// When any connection fails.
+    ///
+    /// # Panics
+    /// When a load thread does, or there is no target.
+    pub fn run_on(self, targets: &[Target]) -> Result<Measured, LoadError> {
         let Self {
             requests,
             in_flight,
@@ -77,9 +88,11 @@ impl ClosedLoop {
             threads,
         } = self;
         let connections = requests.len();
-        let mut shares: Vec<Vec<Requests>> = (0..threads.max(1)).map(|_| Vec::new()).collect();
+        let mut shares: Vec<Vec<(SocketAddr, Requests)>> =
+            (0..threads.max(1)).map(|_| Vec::new()).collect();
         for (number, requests) in requests.into_iter().enumerate() {
-            shares[number % threads.max(1)].push(requests);
+            let address = targets[number % targets.len()].address;
+            shares[number % threads.max(1)].push((address, requests));
         }
         let (window_sender, window) = watch::channel(None);
         let (opened, all_opened) = mpsc::channel();
@@ -88,9 +101,7 @@ impl ClosedLoop {
                 .into_iter()
                 .map(|share| {
                     let (opened, window) = (opened.clone(), window.clone());
-                    scope.spawn(move || {
-                        run_share(target.address, share, in_flight, &opened, &window)
-                    })
+                    scope.spawn(move || run_share(share, in_flight, &opened, &window))
                 })
                 .collect();
             drop(opened);
@@ -118,11 +129,11 @@ impl ClosedLoop {
             }));
 
             sleep_until(start);
-            let before = Usage::now(target)?;
+            let before = Usage::of_all(targets)?;
             let mut after = None;
             if let Until::Measured { .. } = until {
                 sleep_until(start + measure);
-                after = Some((start + measure, Usage::now(target)?));
+                after = Some((start + measure, Usage::of_all(targets)?));
             }
             let mut recorder = Recorder::default();
             for thread in threads {
@@ -130,7 +141,7 @@ impl ClosedLoop {
             }
             let (end, usage) = match after {
                 Some(after) => after,
-                None => (Instant::now(), Usage::now(target)?),
+                None => (Instant::now(), Usage::of_all(targets)?),
             };
             silence.broken(end);
             Ok(Measured::new(
@@ -150,8 +161,7 @@ pub(crate) fn sleep_until(instant: Instant) {
 
 /// One load thread: its share of the connections on a runtime of its own, so that threads wake nobody but themselves.
 fn run_share(
-    address: SocketAddr,
-    share: Vec<Requests>,
+    share: Vec<(SocketAddr, Requests)>,
     in_flight: usize,
     opened: &Opened,
     window: &watch::Receiver<Option<Window>>,
@@ -163,7 +173,7 @@ fn run_share(
         .block_on(async {
             let mut connections = JoinSet::new();
             let opening = Arc::new(Semaphore::new(OPENING_MAX));
-            for requests in share {
+            for (address, requests) in share {
                 let opening = Arc::clone(&opening);
                 let (opened, mut window, recorder) =
                     (opened.clone(), window.clone(), Arc::clone(&recorder));

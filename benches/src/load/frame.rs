@@ -1,7 +1,7 @@
 //! Request frames as they go over the wire: length, xid, op code, body.
 
-use bytes::{BufMut, BytesMut};
-use treekeeper_protocol::{ConnectRequest, Request};
+use bytes::{BufMut, Bytes, BytesMut};
+use treekeeper_protocol::{ConnectRequest, PASSWORD_LEN, Request};
 
 /// The session time-out that every connection asks for, in ms: above any pause that a run may hold.
 pub const SESSION_TIMEOUT_MS: i32 = 600_000;
@@ -10,6 +10,15 @@ pub const SESSION_TIMEOUT_MS: i32 = 600_000;
 const XID_AT: usize = 4;
 /// Where the body of a request begins.
 pub const BODY_AT: usize = 12;
+
+/// What a client shows to go on with its session elsewhere; by default it asks for a new one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// 0 for a new one.
+    pub id: i64,
+    /// Zeros for a new one.
+    pub password: [u8; PASSWORD_LEN],
+}
 
 /// A request, encoded once and sent often: only its xid changes.
 #[derive(Clone, Debug)]
@@ -59,14 +68,19 @@ pub fn connect_frame() -> Box<[u8]> {
 
 /// The same for a session with another time-out, in ms.
 pub fn connect_frame_asking(timeout_ms: i32) -> Box<[u8]> {
+    connect_frame_of(Session::default(), timeout_ms)
+}
+
+/// The same to go on with `session`.
+pub fn connect_frame_of(session: Session, timeout_ms: i32) -> Box<[u8]> {
     let mut bytes = BytesMut::new();
     bytes.put_i32(0);
     let request = ConnectRequest {
         protocol_version: 0,
         last_zxid_seen: 0,
         timeout_ms,
-        session_id: 0,
-        password: Some(bytes::Bytes::from_static(&[0; 16])),
+        session_id: session.id,
+        password: Some(Bytes::copy_from_slice(&session.password)),
         read_only: Some(false),
     };
     request.encode(&mut bytes);

@@ -17,6 +17,7 @@ pub mod open_loop;
 pub mod recorder;
 pub mod replies;
 pub mod requests;
+pub mod roaming;
 pub mod steady;
 
 use std::io;

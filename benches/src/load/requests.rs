@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use treekeeper_protocol::{Acl, CreateKind, CreateRequest, Request};
@@ -30,6 +31,8 @@ pub enum Requests {
     Spread(Spread),
     /// The same few requests again and again.
     InTurn(InTurn),
+    /// Those of another sequence until somebody sets the flag.
+    Until(Arc<AtomicBool>, Box<Requests>),
 }
 
 impl Requests {
@@ -52,6 +55,9 @@ impl Requests {
             Self::Create(creates) => return creates.append_next(xid, out),
             Self::Spread(spread) => return spread.append_next(xid, out),
             Self::InTurn(in_turn) => in_turn.append_next(xid, out),
+            Self::Until(ended, requests) => {
+                return !ended.load(Ordering::Relaxed) && requests.append_next(xid, out);
+            }
         }
         true
     }

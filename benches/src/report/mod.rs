@@ -68,7 +68,7 @@ pub fn rows<'a>(comparison: &'a Comparison, results: &'a Results) -> Vec<Row<'a>
         .products
         .iter()
         .map(Product::name)
-        .chain([LIMIT])
+        .chain(comparison.limits.then_some(LIMIT))
         .collect();
     let row = |line: &&'static Line| {
         let cells: Vec<Cell<'a>> = contestants

@@ -84,14 +84,20 @@ fn report(
         comparison.rounds
     ));
     let settings = &comparison.settings;
+    let sizes = if comparison.ensemble {
+        format!(
+            "three servers of each on this machine; {} kills and as many stops of the leader, a follower misses {} znodes",
+            settings.kills, settings.znodes
+        )
+    } else {
+        format!(
+            "{} znodes, {} idle sessions, {} in mass",
+            settings.znodes, settings.idle_sessions, settings.mass_sessions
+        )
+    };
     say(&format!(
-        "each line measured for {:?} after {:?}; {} znodes, {} idle sessions, {} in mass, {} load thread(s)",
-        settings.measure,
-        settings.warm_up,
-        settings.znodes,
-        settings.idle_sessions,
-        settings.mass_sessions,
-        settings.load_threads
+        "each line measured for {:?} after {:?}; {sizes}, {} load thread(s)",
+        settings.measure, settings.warm_up, settings.load_threads
     ));
     if machine.is_busy() {
         say("The machine was busy with something else: do not trust absolute values.");
@@ -124,7 +130,7 @@ fn verdicts(comparison: &Comparison, rows: &[Row<'_>]) -> Table {
         .products
         .iter()
         .map(Product::name)
-        .chain([LIMIT])
+        .chain(comparison.limits.then_some(LIMIT))
         .collect();
     let mut headings = vec!["workload"];
     headings.extend(&contestants);
@@ -190,6 +196,7 @@ fn bare(value: &str) -> String {
         .trim_end_matches("MB")
         .trim_end_matches("KB")
         .trim_end_matches(" B")
+        .trim_end_matches(" %")
         .trim_end()
         .to_owned()
 }

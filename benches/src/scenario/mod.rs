@@ -4,6 +4,7 @@
 //! there are (`server`), what several rounds say together (`report`).
 
 pub mod apart;
+pub mod ensemble;
 pub mod fan_out;
 pub mod footprint;
 pub mod tail;
@@ -31,7 +32,7 @@ pub struct Settings {
     pub measure: Duration,
     /// Threads of the load generator.
     pub load_threads: usize,
-    /// Znodes for memory and restart.
+    /// Znodes for memory and restart, or that a follower misses.
     pub znodes: u64,
     /// Sessions for the memory of an idle one.
     pub idle_sessions: u32,
@@ -45,6 +46,8 @@ pub struct Settings {
     pub set_rate: u32,
     /// Sessions in mass.
     pub mass_sessions: usize,
+    /// How often the leader of an ensemble is killed, and how often it is stopped.
+    pub kills: usize,
     /// How long a server is left alone before its memory is read.
     pub settle: Duration,
 }
@@ -161,7 +164,7 @@ impl Scenario {
     /// When the load fails, or any request does.
     pub fn run(self, target: Target, settings: &Settings) -> Result<Vec<Sample>, ScenarioError> {
         match self {
-            Self::Throughput(throughput) => throughput.run(target, settings),
+            Self::Throughput(throughput) => throughput.run(&[target], settings),
             Self::Tail(tail) => Ok(vec![tail.run(target, settings)?]),
             Self::FanOut => fan_out::run(target, settings),
         }

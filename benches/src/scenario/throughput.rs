@@ -149,11 +149,15 @@ impl Operation {
 }
 
 impl Throughput {
-    /// Measures on `target`, whose tree is made.
+    /// Measures on `targets`, the members of one group whose tree is made, with the connections spread over them.
     ///
     /// # Errors
     /// When the load fails, or any request does.
-    pub fn run(&self, target: Target, settings: &Settings) -> Result<Vec<Sample>, ScenarioError> {
+    pub fn run(
+        &self,
+        targets: &[Target],
+        settings: &Settings,
+    ) -> Result<Vec<Sample>, ScenarioError> {
         let measured = ClosedLoop {
             requests: self.operation.requests(self.connections),
             in_flight: self.in_flight,
@@ -163,7 +167,7 @@ impl Throughput {
             },
             threads: settings.load_threads,
         }
-        .run(target)?;
+        .run_on(targets)?;
         let bytes = self
             .bytes_line
             .map(|line| Sample::plain(line, measured.disk_bytes.unwrap_or(measured.charged_bytes)));
@@ -192,6 +196,14 @@ const WARMED_UP_LEN: u32 = 5;
 /// # Errors
 /// When the load fails.
 pub fn warm_up(target: Target, settings: &Settings) -> Result<(), ScenarioError> {
+    warm_up_all(&[target], settings)
+}
+
+/// The same with the connections spread over `targets`, the members of one group.
+///
+/// # Errors
+/// When the load fails.
+pub fn warm_up_all(targets: &[Target], settings: &Settings) -> Result<(), ScenarioError> {
     let share = settings.first_warm_up / WARMED_UP_LEN;
     for operation in WARMED_UP {
         ClosedLoop {
@@ -203,7 +215,7 @@ pub fn warm_up(target: Target, settings: &Settings) -> Result<(), ScenarioError>
             },
             threads: settings.load_threads,
         }
-        .run(target)?;
+        .run_on(targets)?;
     }
     Ok(())
 }

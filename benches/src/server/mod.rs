@@ -2,8 +2,10 @@
 //!
 //! In: a product and a folder. Out: a running server that answers. Not here: what is measured on it.
 
+pub mod ensemble;
 pub mod memory_group;
 pub mod products;
+pub mod status;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -90,31 +92,41 @@ impl Server {
             product: product.name().to_owned(),
             source,
         };
-        if folder.exists() {
-            fs::remove_dir_all(folder).map_err(failed)?;
-        }
-        fs::create_dir_all(folder.join("data")).map_err(failed)?;
         let address = free_address().map_err(failed)?;
         let admin = free_address().map_err(failed)?;
-        fs::write(
-            folder.join("zoo.cfg"),
-            product.zoo_cfg(&folder.join("data"), address, admin),
-        )
-        .map_err(failed)?;
-        let child = spawn(product, folder, address).map_err(failed)?;
-        let device = fs::metadata(folder).map_err(failed)?.dev();
-        let mut server = Self {
-            product: product.clone(),
-            folder: folder.to_owned(),
-            address,
-            device,
-            child,
-        };
+        let zoo_cfg = product.zoo_cfg(&folder.join("data"), address, admin);
+        let mut server = Self::launch(product, folder, address, &zoo_cfg, None).map_err(failed)?;
         server
             .wait_until_serving()?
             .close()
             .map_err(|error| failed(io::Error::other(error)))?;
         Ok(server)
+    }
+
+    /// Starts it with the configuration `zoo_cfg`, as the member `my_id` of an ensemble if there is one, in `folder`,
+    /// which is emptied first. Returns as soon as the process runs, before it serves.
+    fn launch(
+        product: &Product,
+        folder: &Path,
+        address: SocketAddr,
+        zoo_cfg: &str,
+        my_id: Option<usize>,
+    ) -> io::Result<Self> {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+        fs::create_dir_all(folder.join("data"))?;
+        fs::write(folder.join("zoo.cfg"), zoo_cfg)?;
+        if let Some(id) = my_id {
+            fs::write(folder.join("data").join("myid"), format!("{id}\n"))?;
+        }
+        Ok(Self {
+            product: product.clone(),
+            folder: folder.to_owned(),
+            address,
+            device: fs::metadata(folder)?.dev(),
+            child: spawn(product, folder, address)?,
+        })
     }
 
     /// Which product it is.
@@ -140,6 +152,28 @@ impl Server {
         self.child.wait()?;
         running().remove(&self.child.id());
         Ok(())
+    }
+
+    /// Sends it `signal` and returns at once; see [`Server::has_ended`].
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::other("a process id is a positive number"))?;
+        Ok(rustix::process::kill_process(pid, signal)?)
+    }
+
+    /// Whether the process is gone.
+    ///
+    /// # Errors
+    /// When the operating system does not tell.
+    pub fn has_ended(&mut self) -> io::Result<bool> {
+        let ended = self.child.try_wait()?.is_some();
+        if ended {
+            running().remove(&self.child.id());
+        }
+        Ok(ended)
     }
 
     /// From its next start on it is run as `product`, for instance with another heap.
@@ -177,12 +211,25 @@ impl Server {
             }
             thread::sleep(RETRY_AFTER);
         }
+        Err(self.not_serving())
+    }
+
+    /// Nothing, while the process runs and it is not yet `give_up`.
+    fn expect_running(&mut self, give_up: Instant) -> Result<(), ServerError> {
+        if Instant::now() < give_up && matches!(self.child.try_wait(), Ok(None)) {
+            Ok(())
+        } else {
+            Err(self.not_serving())
+        }
+    }
+
+    fn not_serving(&self) -> ServerError {
         let output = fs::read(self.folder.join("output")).unwrap_or_default();
         let from = output.len().saturating_sub(OUTPUT_SHOWN_BYTES);
-        Err(ServerError::NotServing {
+        ServerError::NotServing {
             product: self.product.name().to_owned(),
             output: String::from_utf8_lossy(&output[from..]).into_owned(),
-        })
+        }
     }
 }
 

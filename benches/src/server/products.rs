@@ -155,14 +155,26 @@ impl Product {
 
     /// The configuration, the same for every server. All that is not named has its default, fsync (on) above all.
     pub(super) fn zoo_cfg(&self, data: &Path, address: SocketAddr, admin: SocketAddr) -> String {
-        let mut text = format!(
-            "tickTime=2000\ndataDir={}\nclientPortAddress={}\nclientPort={}\nmaxClientCnxns=0\n\
-             maxSessionTimeout={SESSION_TIMEOUT_MS}\nadmin.serverAddress={}\nadmin.serverPort={}\n",
-            data.display(),
+        let own = format!(
+            "clientPortAddress={}\nclientPort={}\nadmin.serverAddress={}\nadmin.serverPort={}\n",
             address.ip(),
             address.port(),
             admin.ip(),
             admin.port(),
+        );
+        self.zoo_cfg_with(data, &own)
+    }
+
+    /// The same for a member of an ensemble, whose `servers` are the lines `server.N`; they hold the client ports.
+    pub(super) fn member_zoo_cfg(&self, data: &Path, servers: &str) -> String {
+        let own = format!("initLimit=10\nsyncLimit=5\nadmin.enableServer=false\n{servers}");
+        self.zoo_cfg_with(data, &own)
+    }
+
+    fn zoo_cfg_with(&self, data: &Path, own: &str) -> String {
+        let mut text = format!(
+            "tickTime=2000\ndataDir={}\nmaxClientCnxns=0\nmaxSessionTimeout={SESSION_TIMEOUT_MS}\n{own}",
+            data.display()
         );
         for line in &self.settings {
             writeln!(text, "{line}").expect("a string takes any text");

@@ -25,7 +25,7 @@ pub struct Findings {
 
 /// Runs `step` while `other` goes on on another thread, which is told to end by its flag when `step` has ended. What both
 /// gave.
-fn beside<A: Send, B>(
+pub(super) fn beside<A: Send, B>(
     other: impl FnOnce(&AtomicBool) -> A + Send,
     step: impl FnOnce() -> B,
 ) -> (A, B) {
