@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::consensus::Consensus;
-use crate::publish::Node;
+use crate::publish::{Mark, Node, Verdict};
 
 /// Reports in the time for which a confirmation counts: so many may be lost or late before the clients are.
 const REPORTS_PER_LIMIT: u32 = 8;
@@ -18,7 +18,8 @@ const REPORT_INTERVAL_MAX: Duration = Duration::from_millis(250);
 /// Sessions in one report; a member with more sends several.
 const REPORT_SESSIONS_MAX: usize = 65_536;
 
-/// Reports to the leader, and closes this member's clients when no quorum has confirmed it for too long. Ends never.
+/// Reports to the leader, and closes this member's clients when no quorum has confirmed it for too long. Ends when this
+/// member has another tree than the majority: it must not go on.
 pub async fn keep_contact(node: Arc<Node>, consensus: Consensus) {
     let limit = node.contact.limit().unwrap_or(REPORT_INTERVAL_MAX);
     let mut reports = interval((limit / REPORTS_PER_LIMIT).min(REPORT_INTERVAL_MAX));
@@ -41,10 +42,25 @@ pub async fn keep_contact(node: Arc<Node>, consensus: Consensus) {
         };
         let mut all_heard = true;
         for part in parts(&sessions) {
-            let answer = tokio::time::timeout(limit, consensus.report(encode(part)));
+            let mark = node.divergence.lock().newest();
+            let answer = tokio::time::timeout(limit, consensus.report(encode(mark, part)));
             match answer.await.ok().flatten() {
-                Some(ago) => node.contact.confirmed(ago),
+                Some((ago, answer)) => {
+                    if answer.first() == Some(&DIVERGED) {
+                        return;
+                    }
+                    node.contact.confirmed(ago);
+                }
                 None => all_heard = false,
+            }
+        }
+        if node.leads().is_some() {
+            if node.divergence.lock().is_alone() {
+                return;
+            }
+            let ensemble = node.config.ensemble.as_ref();
+            if ensemble.is_some_and(|ensemble| !ensemble.leader_serves) {
+                close_clients(&node);
             }
         }
         if names_sessions && all_heard {
@@ -53,14 +69,18 @@ pub async fn keep_contact(node: Arc<Node>, consensus: Consensus) {
         let is_current = node.contact.is_current();
         if was_current && !is_current {
             tracing::warn!("no contact with a quorum: closing all clients until there is");
-            for connection in node.registry.all() {
-                connection.close();
-            }
+            close_clients(&node);
         }
         if is_current && !was_current {
             tracing::info!("in contact with a quorum");
         }
         was_current = is_current;
+    }
+}
+
+fn close_clients(node: &Node) {
+    for connection in node.registry.all() {
+        connection.close();
     }
 }
 
@@ -82,23 +102,46 @@ fn parts(sessions: &[i64]) -> impl Iterator<Item = &[i64]> {
     })
 }
 
-fn encode(sessions: &[i64]) -> Bytes {
-    let mut out = BytesMut::with_capacity(sessions.len() * 8);
+/// A report: the newest mark of this member's tree, and the sessions that were heard.
+fn encode(mark: Mark, sessions: &[i64]) -> Bytes {
+    let mut out = BytesMut::with_capacity(16 + sessions.len() * 8);
+    out.put_u64(mark.index);
+    out.put_u64(mark.digest);
     sessions.iter().for_each(|session| out.put_i64(*session));
     out.freeze()
 }
 
-/// The leader's side: the clients of these sessions live. False if the bytes are no report.
-pub fn heard(node: &Node, mut report: &[u8]) -> bool {
+/// The answers to a report.
+const SAME: u8 = 0;
+const DIVERGED: u8 = 1;
+
+/// The leader's side: the clients of these sessions live, and the member's tree is like this one, or not. None if the
+/// bytes are no report.
+pub fn heard(node: &Node, member: u8, mut report: &[u8]) -> Option<Bytes> {
+    let mark = Mark {
+        index: report.try_get_u64().ok()?,
+        digest: report.try_get_u64().ok()?,
+    };
     if !report.len().is_multiple_of(8) {
-        return false;
+        return None;
+    }
+    let verdict = node.divergence.lock().compare(member, mark);
+    if verdict == Verdict::Diverged {
+        tracing::error!(
+            server = member,
+            index = mark.index,
+            "a member has another tree than the majority: it must stop"
+        );
     }
     let now_ms = node.clock.now_ms();
     let expiry = node.expiry.lock();
     while let Ok(session) = report.try_get_i64() {
         expiry.touch(session, now_ms);
     }
-    true
+    Some(Bytes::from_static(match verdict {
+        Verdict::Same => &[SAME],
+        Verdict::Diverged => &[DIVERGED],
+    }))
 }
 
 /// A pause before what was refused is sent again: the leader's disk is slow, or a new leader is not known yet.
@@ -151,6 +194,6 @@ mod tests {
             assert_eq!(lens, expected);
             assert_eq!(parts.concat(), all[..count]);
         }
-        assert_eq!(encode(&[1, -1]).len(), 16);
+        assert_eq!(encode(Mark::default(), &[1, -1]).len(), 32);
     }
 }

@@ -77,6 +77,12 @@ pub enum Fatal {
     /// A committed entry could not be applied.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// The others have another tree.
+    #[error(
+        "this server has another tree than the majority of the ensemble, so it stops: its data is damaged, or a bug has come \
+         to light. Keep a copy of its data folder, remove the server from the ensemble, empty the folder, and add it again"
+    )]
+    Diverged,
     /// A task ended that must not.
     #[error("an internal task ended early")]
     Task,
@@ -204,7 +210,11 @@ impl Server {
         begin(&node, &consensus, &mut fatal).await?;
         if config.ensemble.is_some() {
             let (node, consensus) = (Arc::clone(&node), consensus.clone());
-            tasks.spawn(members::keep_contact(node, consensus));
+            let reporting = report.clone();
+            tasks.spawn(async move {
+                members::keep_contact(node, consensus).await;
+                reporting.send(Fatal::Diverged);
+            });
         }
         let zxid = node.state.read().meta.zxid;
         let replayed = node.state.read().meta.index - first;
@@ -444,9 +454,9 @@ async fn join(
                 .collect(),
             listener: Arc::new(listener),
             check_forwarded: Arc::new(move |command| Batch::stamped(command, clock.wall_ms()).ok()),
-            on_report: Arc::new(move |_, report| {
-                let node = reported.upgrade();
-                node.is_some_and(|node| members::heard(&node, report))
+            on_report: Arc::new(move |member, report| {
+                let node = reported.upgrade()?;
+                members::heard(&node, member, report)
             }),
         });
     }

@@ -8,5 +8,6 @@
 
 pub mod abuse;
 pub mod compat;
+pub mod faults;
 pub mod process;
 pub mod wire;

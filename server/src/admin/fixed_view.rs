@@ -84,6 +84,7 @@ impl FixedView {
             init_limit: self.config.tick_time * 10,
             sync_limit: self.config.tick_time * 5,
             reconfig_enabled: false,
+            leader_serves: true,
         });
         let follower = |id, address: &str, voter, lag| FollowerInfo {
             id,

@@ -22,6 +22,28 @@ pub(super) enum CliError {
     NoZnode { path: String },
     #[error("no answer in time")]
     Timeout,
+    #[error(
+        "no answer in time; the servers may still be at it: look at `treekeeper member list`, or give more --timeout"
+    )]
+    SlowTimeout,
+    #[error("{source}: {advice}")]
+    Members {
+        source: treekeeper_client::Error,
+        /// What can be done about it.
+        advice: &'static str,
+    },
+    #[error(
+        "the server stands alone and has no members: give it server.N lines for all, its own among them, and start it \
+         again"
+    )]
+    StandsAlone,
+    #[error("server {id} is no member: look at `treekeeper member list`")]
+    NoMember { id: u8 },
+    #[error("server {id} has a vote already")]
+    VotesAlready { id: u8 },
+    /// What is wrong is on stdout already.
+    #[error("not all servers serve")]
+    NotWell,
     #[error("the watch has ended: {0}")]
     WatchEnded(String),
     #[error("{0}")]

@@ -62,6 +62,26 @@ fn write(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
+/// The lines of a table: columns as wide as their longest cell, under a heading.
+pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let heading: Vec<String> = heading.iter().map(|name| (*name).to_owned()).collect();
+    let all = || std::iter::once(&heading).chain(rows);
+    let widths: Vec<usize> = (0..heading.len())
+        .map(|column| {
+            let cells = all().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(widths.iter().copied());
+        let cells: Vec<_> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    all().map(line).collect()
+}
+
 /// Data as text if they are text, otherwise in base64; null if there are none.
 pub(super) fn data_json(data: Option<&[u8]>) -> Map<String, Value> {
     let mut fields = Map::new();
@@ -133,6 +153,19 @@ mod tests {
             json!({"dataBase64": "/w=="})
         );
         assert_eq!(Value::from(data_json(None)), json!({"data": null}));
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_longest_cell() {
+        let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
+        assert_eq!(
+            table(
+                &["id", "role"],
+                &[row(["1", "observer"]), row(["100", "-"])]
+            ),
+            ["id   role", "1    observer", "100  -"]
+        );
+        assert_eq!(table(&["id", "role"], &[]), ["id  role"]);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct ClientSettings {
     pub max_session_timeout: Duration,
     /// `nio.sessionlessCnxnTimeout`: how long a connection may take for its handshake.
     pub sessionless_timeout: Duration,
+    /// `treekeeper.strictReads`: whether every read sees all that was acknowledged anywhere before it came.
+    pub strict_reads: bool,
     /// `globalOutstandingLimit`: requests in flight, over all connections, above which reading pauses.
     pub global_outstanding_limit: u32,
     /// `largeRequestThreshold` and `largeRequestMaxBytes`; none for no limit on large requests.
@@ -68,6 +70,7 @@ impl ClientSettings {
             sessionless_timeout: settings
                 .millis("nio.sessionlessCnxnTimeout", 1)?
                 .unwrap_or(Duration::from_secs(10)),
+            strict_reads: settings.flag("treekeeper.strictReads", false)?,
             global_outstanding_limit: settings
                 .number("globalOutstandingLimit", 1, "")?
                 .map_or(1000, |limit| u32::try_from(limit).expect("1 to i32::MAX")),

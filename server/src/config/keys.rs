@@ -67,6 +67,7 @@ const RULES: &[Rule] = &[
     // Our own.
     ("treekeeper.cacheSize", Honoured),
     ("treekeeper.logRetention", Honoured),
+    ("treekeeper.strictReads", Honoured),
     // Folders, ports, time.
     ("dataDir", Honoured),
     ("dataLogDir", Honoured),
@@ -266,10 +267,7 @@ const RULES: &[Rule] = &[
     ("multiAddress.*", OWN_PEERS),
     ("commitLogCount", CATCHING_UP),
     ("snapshotSizeFactor", CATCHING_UP),
-    (
-        "leaderServes",
-        NotUsedInEnsemble("the leader serves clients as every other server does"),
-    ),
+    ("leaderServes", InEnsemble),
     ("cnxTimeout", OWN_PEERS),
     ("quorumCnxnTimeoutMs", OWN_PEERS),
     ("tcpKeepAlive", OWN_PEERS),

@@ -30,6 +30,8 @@ pub struct Ensemble {
     pub sync_limit: Duration,
     /// May clients change the members (`reconfigEnabled`)?
     pub reconfig_enabled: bool,
+    /// Does the leader serve clients (`leaderServes`)?
+    pub leader_serves: bool,
 }
 
 /// One member, as its `server.N` line says.
@@ -158,6 +160,11 @@ impl Membership {
             "with several servers it must say how many ticks one of them may be out of touch with the others; add \
              syncLimit=5 to the config file",
         )?;
+        let leader_serves = settings.parsed("leaderServes", "yes or no", |value| match value {
+            "yes" => Some(true),
+            "no" => Some(false),
+            _ => None,
+        })?;
         let members: BTreeMap<_, _> = lines
             .iter()
             .map(|line| (line.member.id, line.member.clone()))
@@ -174,6 +181,7 @@ impl Membership {
             init_limit,
             sync_limit,
             reconfig_enabled,
+            leader_serves: leader_serves.unwrap_or(true),
         };
         Ok(Self {
             own,

@@ -80,6 +80,8 @@ pub(super) struct Queue {
     pub(super) traffic: TrafficCounts,
     /// Nothing more is answered: what is in the outbox is the last of it.
     pub(super) closing: bool,
+    /// No read is answered until it is known that this member is up to date.
+    pub(super) gated: bool,
     /// Writes for who is not the connection's task.
     pub(super) direct: Option<DirectWriter>,
     /// Who writes to the socket.
@@ -190,7 +192,7 @@ impl Queue {
 
     /// The request whose turn it is, if the connection's task has to answer it.
     pub(super) fn next_ready(&mut self) -> Option<(Asked, Request)> {
-        if self.closing {
+        if self.closing || self.gated {
             return None;
         }
         let (asked, slot, _) = self.slots.front_mut()?;

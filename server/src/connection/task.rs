@@ -39,6 +39,9 @@ pub(super) enum End {
     Store(StoreError),
 }
 
+/// Completes with true once this node has applied everything that was committed when it was made.
+type Confirming = Pin<Box<dyn Future<Output = bool> + Send>>;
+
 /// How far a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -64,6 +67,8 @@ pub(super) struct Task<S> {
     ended: bool,
     /// A sync is on its way: what is behind it waits in the buffer, so that no write overtakes a read behind it.
     syncing: Option<Turn>,
+    /// Learns whether this member is up to date, for the reads that wait for that (`treekeeper.strictReads`).
+    confirming: Option<Confirming>,
     /// Until when the handshake must have come; none once it has.
     greeting: Option<Pin<Box<Sleep>>>,
     /// Until when a closed connection may take its last replies.
@@ -85,6 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             writes: Vec::new(),
             ended: false,
             syncing: None,
+            confirming: None,
             greeting,
             linger: None,
         }
@@ -128,7 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 }
             }
             if self.phase == Phase::Serving {
-                match self.serve() {
+                match self.serve(cx) {
                     Ok(advanced) => progress |= advanced,
                     Err(error) => return Poll::Ready(End::Store(error)),
                 }
@@ -158,7 +164,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
 
     /// Does it wait for requests and replies, and for nothing else?
     fn has_nothing_in_hand(&self) -> bool {
-        self.phase == Phase::Serving && self.received.is_empty() && self.syncing.is_none()
+        self.phase == Phase::Serving
+            && self.received.is_empty()
+            && self.syncing.is_none()
+            && self.confirming.is_none()
     }
 
     /// Is there room for more requests? A client that does not read its replies is read no further itself.
@@ -269,7 +278,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             return Err(End::Closed);
         };
         self.greeting = None;
-        if !self.node.contact.is_current() {
+        if !self.node.contact.is_current() || self.leads_only() {
             // As a stock server that looks for a leader: the client tries another.
             return Err(End::Closed);
         }
@@ -282,12 +291,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     }
 
     /// Everything that has come, and everything whose turn has come. True when something has happened.
-    fn serve(&mut self) -> Result<bool, StoreError> {
+    fn serve(&mut self, cx: &mut Context<'_>) -> Result<bool, StoreError> {
         let session = self
             .session
             .clone()
             .expect("a served connection has a session");
-        let parsed = self.parse(&session)?;
+        let parsed = match &mut self.confirming {
+            None => self.parse(&session)?,
+            // What comes meanwhile waits, and so do the writes behind the reads.
+            Some(confirming) => match confirming.as_mut().poll(cx) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(confirmed) => {
+                    self.confirming = None;
+                    let mut queue = self.connection.queue();
+                    queue.gated = false;
+                    queue.closing |= !confirmed;
+                    true
+                }
+            },
+        };
+        if self.connection.queue().gated {
+            self.confirming = Some(self.confirm());
+            return Ok(true);
+        }
         // Reads before writes: once the writes are on their way, they may be applied before the reads in front of
         // them.
         let answered = self.answer_ready(&session)?;
@@ -300,6 +326,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             );
         }
         Ok(parsed || answered)
+    }
+
+    fn confirm(&self) -> Confirming {
+        let node = Arc::clone(&self.node);
+        Box::pin(async move {
+            let Some(consensus) = node.consensus.get() else {
+                return false;
+            };
+            let confirmed = consensus.linearize().await;
+            if let Err(error) = &confirmed {
+                tracing::warn!(%error, "closed a connection whose reads could not be confirmed");
+            }
+            confirmed.is_ok()
+        })
     }
 
     fn parse(&mut self, session: &Session) -> Result<bool, StoreError> {
@@ -435,7 +475,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         }
         {
             let mut queue = self.connection.queue();
-            if queue.len() > 0 {
+            if self.node.config.client.strict_reads && !matches!(request, Request::Ping) {
+                queue.gated = true;
+            }
+            if queue.len() > 0 || queue.gated {
                 queue.push(asked, Slot::Ready(request));
                 return Ok(());
             }
@@ -464,6 +507,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 }
             }
         });
+    }
+
+    /// Does this member lead, and a leader not serve clients (`leaderServes=no`)?
+    fn leads_only(&self) -> bool {
+        let ensemble = self.node.config.ensemble.as_ref();
+        ensemble.is_some_and(|ensemble| !ensemble.leader_serves) && self.node.leads().is_some()
     }
 
     /// Elsewhere a reconfig goes the way of every write, and is refused when its turn comes.

@@ -233,15 +233,17 @@ impl Consensus {
         Ok(index)
     }
 
-    /// Tells the leader what this member has to tell, and gives how long ago at most a quorum confirmed the leader.
-    /// None when no leader answers, or the leader itself has heard from no quorum. A leader only looks at itself.
-    pub async fn report(&self, report: Bytes) -> Option<Duration> {
+    /// Tells the leader what this member has to tell, and gives how long ago at most a quorum confirmed the leader, with
+    /// the leader's answer. None when no leader answers, or the leader itself has heard from no quorum. A leader only
+    /// looks at itself, and answers nothing.
+    pub async fn report(&self, report: Bytes) -> Option<(Duration, Bytes)> {
         let Some((_, link)) = self.inner.leader_elsewhere() else {
-            return service::quorum_age(&self.inner.raft);
+            return service::quorum_age(&self.inner.raft).map(|age| (age, Bytes::new()));
         };
         let sent = Instant::now();
         let answer = link.call(kind::REPORT, report).await.ok()?;
-        Some(service::decode_quorum_age(answer)? + sent.elapsed())
+        let (age, answer) = service::decode_report(answer)?;
+        Some((age + sent.elapsed(), answer))
     }
 
     /// Changes the members. Returns when this member has applied the change, with the outcome for who asked; none when

@@ -42,8 +42,8 @@ impl PeerMember {
 /// Checks a command that another member forwarded, and stamps it with this member's clock; none if it is no command.
 pub type CheckForwarded = Arc<dyn Fn(Bytes) -> Option<Bytes> + Send + Sync>;
 
-/// Receives what a member (by its N) reports to this one, its leader. False if it is no report.
-pub type OnReport = Arc<dyn Fn(u8, &Bytes) -> bool + Send + Sync>;
+/// Receives what a member (by its N) reports to this one, its leader, and answers. None if it is no report.
+pub type OnReport = Arc<dyn Fn(u8, &Bytes) -> Option<Bytes> + Send + Sync>;
 
 /// How a member of an ensemble reaches the others.
 #[derive(Clone)]

@@ -128,11 +128,12 @@ impl Service {
         let Some(age) = quorum_age(&self.raft) else {
             return refuse(NOT_LEADER);
         };
-        if !(self.peers.on_report)(from.my_id, body) {
+        let Some(answer) = (self.peers.on_report)(from.my_id, body) else {
             return refuse(malformed());
-        }
+        };
         let mut out = BytesMut::new();
         out.put_u32(u32::try_from(age.as_millis()).unwrap_or(u32::MAX));
+        out.put_slice(&answer);
         Box::pin(async move { Ok(out.freeze()) })
     }
 }
@@ -143,9 +144,9 @@ pub(super) fn decode_read_index(mut answer: Bytes) -> Option<u64> {
 }
 
 /// Reads the answer to [`kind::REPORT`].
-pub(super) fn decode_quorum_age(mut answer: Bytes) -> Option<Duration> {
+pub(super) fn decode_report(mut answer: Bytes) -> Option<(Duration, Bytes)> {
     let millis = answer.try_get_u32().ok()?;
-    Some(Duration::from_millis(millis.into()))
+    Some((Duration::from_millis(millis.into()), answer))
 }
 
 impl peer::Service for Service {

@@ -127,6 +127,7 @@ impl Machine {
         let store = Arc::clone(state.tree.store());
         self.checkpoints.moved_to(Arc::clone(&store));
         self.store = store;
+        self.node.divergence.lock().forget();
         let now_ms = self.node.clock.now_ms();
         let origins = state.meta.origins.clone();
         let durable = applied(&state.meta);
@@ -216,6 +217,7 @@ impl Machine {
         state.meta.index = index;
         state.meta.term = term;
         state.damaged = false;
+        self.node.divergence.lock().note(index, state.meta.digest);
         drop(state);
         wakes.all(&self.node);
         Ok(())

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::{Clock, Contact, Digests, Proposer};
+use super::{Clock, Contact, Digests, Divergence, Proposer};
 use crate::admin::metrics::Metrics;
 use crate::apply::State;
 use crate::auth::Providers;
@@ -26,6 +26,8 @@ pub struct Node {
     pub expiry: Mutex<Expiry>,
     /// The tree's digest at recorded points.
     pub digests: Mutex<Digests>,
+    /// Whether the others have the same tree.
+    pub divergence: Mutex<Divergence>,
     /// Commands on their way into the log.
     pub proposer: Proposer,
     /// Open connections.
@@ -63,6 +65,7 @@ impl Node {
             holders: Mutex::default(),
             expiry: Mutex::new(Expiry::new(tick_ms)),
             digests: Mutex::default(),
+            divergence: Mutex::default(),
             proposer: Proposer::new(clock),
             registry: Registry::new(client.max_client_cnxns, client.max_cnxns, skip_acl),
             large_requests: LargeRequestBytes::new(client.large_requests),

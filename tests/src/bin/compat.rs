@@ -41,6 +41,8 @@ enum Servers {
     Treekeeper,
     Zookeeper,
     Both,
+    /// One of three treekeepers, whose leader is killed every few seconds
+    Ensemble,
 }
 
 impl Servers {
@@ -49,6 +51,7 @@ impl Servers {
             Servers::Treekeeper => &[ServerKind::Treekeeper],
             Servers::Zookeeper => &[ServerKind::Zookeeper],
             Servers::Both => &[ServerKind::Zookeeper, ServerKind::Treekeeper],
+            Servers::Ensemble => &[ServerKind::Ensemble],
         }
     }
 }
@@ -97,7 +100,12 @@ async fn run_all(args: &Args) -> Result<ExitCode, String> {
     for kind in args.server.kinds() {
         programs.push(match kind {
             ServerKind::Zookeeper => fetch_zookeeper(&root).await?,
-            ServerKind::Treekeeper => find_treekeeper(args.treekeeper_binary.as_deref())?,
+            ServerKind::Treekeeper => Program::Treekeeper {
+                binary: find_treekeeper(args.treekeeper_binary.as_deref())?,
+            },
+            ServerKind::Ensemble => Program::Ensemble {
+                binary: find_treekeeper(args.treekeeper_binary.as_deref())?,
+            },
         });
     }
 
@@ -179,7 +187,7 @@ async fn fetch_zookeeper(root: &Path) -> Result<Program, String> {
     Ok(Program::Zookeeper { class_path })
 }
 
-fn find_treekeeper(given: Option<&Path>) -> Result<Program, String> {
+fn find_treekeeper(given: Option<&Path>) -> Result<PathBuf, String> {
     let binary = match given {
         Some(path) => path.to_owned(),
         None => std::env::current_exe()
@@ -187,13 +195,12 @@ fn find_treekeeper(given: Option<&Path>) -> Result<Program, String> {
             .with_file_name("treekeeper"),
     };
     // The server is started from a folder of its own, so its path has to be absolute.
-    let binary = binary.canonicalize().map_err(|e| {
+    binary.canonicalize().map_err(|e| {
         format!(
             "{}: {e}; build it with cargo build --release --bin treekeeper",
             binary.display()
         )
-    })?;
-    Ok(Program::Treekeeper { binary })
+    })
 }
 
 fn write_docs(path: &Path, page: &str) -> Result<(), String> {

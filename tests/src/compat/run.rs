@@ -128,7 +128,15 @@ async fn run_in(
         .env("TK_CONNECT", format!("127.0.0.1:{}", ports.client))
         .env("TK_ADMIN", format!("127.0.0.1:{}", ports.admin))
         .env("TK_CONTROL", control_address.to_string())
-        .env("TK_SERVER", program.kind().to_string())
+        .env("TK_SERVER", program.kind().behaves_as().to_string())
+        .env(
+            "TK_MEMBERS",
+            if program.kind() == ServerKind::Ensemble {
+                "3"
+            } else {
+                "1"
+            },
+        )
         .current_dir(folder)
         .stderr(File::create(folder.join("suite.log")).map_err(text)?);
     tokio::select! {

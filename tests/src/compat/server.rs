@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
+use super::companions::Companions;
 use super::settings::{CONTAINER_CHECK_INTERVAL_MS, Ports, zoo_cfg};
 
 /// How long a server may take from its start to its first answer, on a busy machine with a cold cache.
@@ -36,6 +37,19 @@ pub enum ServerKind {
     Zookeeper,
     /// Ours.
     Treekeeper,
+    /// Ours, three of them: the suites meet one that follows, and the leader is killed every few seconds.
+    Ensemble,
+}
+
+impl ServerKind {
+    /// The name by which a suite knows what to expect of it.
+    #[must_use]
+    pub fn behaves_as(self) -> ServerKind {
+        match self {
+            ServerKind::Ensemble => ServerKind::Treekeeper,
+            alone => alone,
+        }
+    }
 }
 
 impl fmt::Display for ServerKind {
@@ -43,6 +57,7 @@ impl fmt::Display for ServerKind {
         f.pad(match self {
             ServerKind::Zookeeper => "zookeeper",
             ServerKind::Treekeeper => "treekeeper",
+            ServerKind::Ensemble => "ensemble",
         })
     }
 }
@@ -60,6 +75,11 @@ pub enum Program {
         /// The executable.
         binary: PathBuf,
     },
+    /// The same, as one of three.
+    Ensemble {
+        /// The executable.
+        binary: PathBuf,
+    },
 }
 
 impl Program {
@@ -68,10 +88,11 @@ impl Program {
         match self {
             Program::Zookeeper { .. } => ServerKind::Zookeeper,
             Program::Treekeeper { .. } => ServerKind::Treekeeper,
+            Program::Ensemble { .. } => ServerKind::Ensemble,
         }
     }
 
-    fn command(&self, config: &Path) -> Command {
+    pub(super) fn command(&self, config: &Path) -> Command {
         match self {
             Program::Zookeeper { class_path } => {
                 let mut command = Command::new("java");
@@ -87,7 +108,7 @@ impl Program {
                     .arg(config);
                 command
             }
-            Program::Treekeeper { binary } => {
+            Program::Treekeeper { binary } | Program::Ensemble { binary } => {
                 let mut command = Command::new(binary);
                 command.args(["serve", "--config"]).arg(config);
                 command
@@ -139,6 +160,8 @@ pub struct Server {
     ports: Ports,
     /// Absent between a kill or stop and the next start.
     child: Option<Child>,
+    /// The other members of an ensemble.
+    companions: Option<Companions>,
 }
 
 impl Server {
@@ -155,11 +178,18 @@ impl Server {
         let data = folder.join("data");
         std::fs::create_dir_all(&data).map_err(|e| io_error("creating the data folder", e))?;
         let mut config = zoo_cfg(&data, ports, settings);
-        if program.kind() == ServerKind::Treekeeper {
+        if program.kind() != ServerKind::Zookeeper {
             config.push_str(&format!(
                 "znode.container.checkIntervalMs={CONTAINER_CHECK_INTERVAL_MS}\n"
             ));
         }
+        let companions = match program.kind() {
+            ServerKind::Ensemble => {
+                let began = Companions::start(&program, folder, settings, &mut config);
+                Some(began.map_err(|e| io_error("starting the other members", e))?)
+            }
+            ServerKind::Zookeeper | ServerKind::Treekeeper => None,
+        };
         std::fs::write(folder.join("zoo.cfg"), config)
             .map_err(|e| io_error("writing zoo.cfg", e))?;
 
@@ -168,8 +198,12 @@ impl Server {
             folder: folder.to_owned(),
             ports,
             child: None,
+            companions,
         };
         server.start().await?;
+        if let Some(companions) = &mut server.companions {
+            companions.disturb();
+        }
         Ok(server)
     }
 
@@ -255,7 +289,7 @@ impl Server {
             ServerKind::Zookeeper => {
                 status.code() == Some(143) || status.signal() == Some(Signal::TERM.as_raw())
             }
-            ServerKind::Treekeeper => status.success(),
+            ServerKind::Treekeeper | ServerKind::Ensemble => status.success(),
         };
         if clean {
             Ok(())
@@ -338,14 +372,27 @@ fn open_log(path: &Path) -> Result<File, ServerError> {
         .map_err(|e| io_error("opening the server's log", e))
 }
 
+/// Asks `srvr` whether it leads.
+pub(super) async fn leads(port: u16) -> bool {
+    ask(port)
+        .await
+        .is_some_and(|answer| answer.contains("Mode: leader"))
+}
+
 /// Asks `srvr`: unlike `ruok` it is answered with a version only by a server that serves clients.
-async fn answers(port: u16) -> bool {
+pub(super) async fn answers(port: u16) -> bool {
+    ask(port)
+        .await
+        .is_some_and(|answer| answer.starts_with("Zookeeper version:"))
+}
+
+async fn ask(port: u16) -> Option<String> {
     let question = async {
         let mut stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
         stream.write_all(b"srvr").await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
         Ok::<_, io::Error>(answer)
     };
-    matches!(timeout(PROBE_TIMEOUT, question).await, Ok(Ok(answer)) if answer.starts_with(b"Zookeeper version:"))
+    timeout(PROBE_TIMEOUT, question).await.ok()?.ok()
 }

@@ -66,7 +66,13 @@ fn every_honoured_key_is_read() {
         "4lw.commands.whitelist",
         "server.*",
     ];
-    let of_ensembles = ["initLimit", "syncLimit", "peerType", "reconfigEnabled"];
+    let of_ensembles = [
+        "initLimit",
+        "syncLimit",
+        "peerType",
+        "reconfigEnabled",
+        "leaderServes",
+    ];
     for key in keys::honoured().filter(|key| !texts.contains(key)) {
         let second = if of_ensembles.contains(&key) {
             "server.2=g:1:2\n"

@@ -4,6 +4,7 @@
 //! through whatever happens ([`Numbers`]).
 
 mod behind;
+mod commands;
 mod everyone_killed;
 mod forms_and_serves;
 mod leader_killed;
@@ -12,6 +13,7 @@ mod minority;
 mod mismatch;
 mod observer;
 mod sessions;
+mod strict_reads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
