@@ -32,11 +32,14 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 const TEND_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Does the log name members? A vote for somebody does not make an ensemble yet.
-pub(super) fn has_members(raft: &Raft<Types, MachineAdapter>) -> bool {
-    let metrics = raft.metrics();
-    let metrics = metrics.borrow_watched();
-    let mut nodes = metrics.membership_config.membership().nodes();
-    nodes.next().is_some()
+///
+/// Asks consensus itself: right after a start its metrics know of no members.
+pub(super) async fn has_members(raft: &Raft<Types, MachineAdapter>) -> Result<bool, StartError> {
+    let look = |state: &openraft::RaftState<Types>| {
+        let effective = state.membership_state.effective();
+        effective.membership().nodes().next().is_some()
+    };
+    Ok(raft.with_raft_state(look).await?)
 }
 
 /// Looks after the membership for as long as the member runs. The leader keeps the record of how it is reached true, as
@@ -138,7 +141,7 @@ pub(super) async fn join(
     let (mut waiting_for, mut told_to_wait) = (None, false);
     let own = links.local().identity();
     loop {
-        if has_members(raft) {
+        if has_members(raft).await? {
             links.local().formed();
             return Ok(());
         }

@@ -90,7 +90,7 @@ pub(super) async fn start(
     let raft = raft.map_err(|fatal| why(fatal.into()))?;
     match (&options.peers, &links) {
         (Some(peers), Some(links)) => {
-            if admit::has_members(&raft) {
+            if admit::has_members(&raft).await.map_err(&why)? {
                 // Before anybody asks: who belongs to an ensemble never says that it does not.
                 links.local().formed();
             }
