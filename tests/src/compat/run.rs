@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::case::{self, Outcome};
+use super::companions;
 use super::control::{self, explain};
 use super::ports::free_port;
 use super::server::{Program, Server, ServerKind};
@@ -164,7 +165,12 @@ async fn run_cases(mut command: Command, report: &mut Report) -> Result<(), Stri
         .spawn()
         .map_err(|e| format!("the suite cannot be run: {e}"))?;
     let group = Group::of(&child);
-    let ended = timeout(SUITE_TIMEOUT, read_cases(&mut child, &mut report.cases)).await;
+    let exempts = |case: &str| match report.server {
+        ServerKind::Ensemble => companions::exempts(&report.suite, case),
+        ServerKind::Zookeeper | ServerKind::Treekeeper => None,
+    };
+    let read = read_cases(&mut child, &mut report.cases, exempts);
+    let ended = timeout(SUITE_TIMEOUT, read).await;
     drop(group);
 
     match ended {
@@ -191,6 +197,7 @@ async fn run_cases(mut command: Command, report: &mut Report) -> Result<(), Stri
 async fn read_cases(
     child: &mut Child,
     cases: &mut Vec<(String, Outcome)>,
+    exempts: impl Fn(&str) -> Option<&'static str>,
 ) -> io::Result<ExitStatus> {
     let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let mut lines = BufReader::new(stdout).split(b'\n');
@@ -198,6 +205,9 @@ async fn read_cases(
         let Some((name, mut outcome)) = case::parse(&String::from_utf8_lossy(&line)) else {
             continue;
         };
+        if let Some(why) = exempts(&name) {
+            outcome = Outcome::Skipped(why.to_owned());
+        }
         if cases.iter().any(|(known, _)| *known == name) {
             outcome = Outcome::Failed("the suite reports this case twice".to_owned());
         }
