@@ -54,8 +54,10 @@ pub async fn keep_contact(node: Arc<Node>, consensus: Consensus) {
                 None => all_heard = false,
             }
         }
-        if node.leads().is_some() {
-            if node.divergence.lock().is_alone() {
+        if node.leads().is_none() {
+            node.divergence.lock().follow();
+        } else {
+            if node.divergence.lock().is_alone(consensus.voters()) {
                 return;
             }
             let ensemble = node.config.ensemble.as_ref();
@@ -125,7 +127,8 @@ pub fn heard(node: &Node, member: u8, mut report: &[u8]) -> Option<Bytes> {
     if !report.len().is_multiple_of(8) {
         return None;
     }
-    let verdict = node.divergence.lock().compare(member, mark);
+    let voters = node.consensus.get().map_or(usize::MAX, Consensus::voters);
+    let verdict = node.divergence.lock().compare(member, mark, voters);
     if verdict == Verdict::Diverged {
         tracing::error!(
             server = member,

@@ -189,7 +189,12 @@ impl Server {
             tasks.spawn(listener.run());
         }
         let refused = Arc::new(Notify::new());
-        let consensus = match join(&node, machine, peers, &refused, report.clone()).await {
+        let joined = tokio::select! {
+            joined = join(&node, machine, peers, &refused, report.clone()) => joined,
+            // A member may wait for the others for long.
+            Some(reason) = fatal.recv() => Err(reason.into()),
+        };
+        let consensus = match joined {
             Ok(consensus) => consensus,
             Err(error) => {
                 flusher.stop();
@@ -453,6 +458,7 @@ async fn join(
                 .map(|(id, member)| (*id, PeerMember::of(member)))
                 .collect(),
             listener: Arc::new(listener),
+            reconfig_enabled: ensemble.reconfig_enabled,
             check_forwarded: Arc::new(move |command| Batch::stamped(command, clock.wall_ms()).ok()),
             on_report: Arc::new(move |member, report| {
                 let node = reported.upgrade()?;

@@ -90,9 +90,6 @@ async fn close_expired(node: &Node, mut due: mpsc::UnboundedReceiver<Due>) {
 /// How often the log is asked how its disk does.
 const LOG_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A leader whose disk has not ended a sync for so long hands over: the others can go on without it.
-const HANGING: Duration = Duration::from_secs(2);
-
 /// Passes the log's times on to the metrics, and warns of a disk that is slow or hangs (`fsync.warningthresholdms`).
 pub async fn watch_log(node: Arc<Node>) {
     let mut checks = tokio::time::interval(LOG_CHECK_INTERVAL);
@@ -113,12 +110,6 @@ pub async fn watch_log(node: Arc<Node>) {
                 took_ms = longest.as_millis(),
                 "a sync of the log was slow: the disk limits every write"
             );
-        }
-        if log.writing_for.is_some_and(|time| time > HANGING) && node.leads().is_some() {
-            tracing::warn!("the disk under the log hangs: another member should lead");
-            if let Some(consensus) = node.consensus.get() {
-                consensus.hand_over().await;
-            }
         }
         let hangs = log.writing_for.is_some_and(|time| time > threshold);
         if hangs && !hung {

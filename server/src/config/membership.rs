@@ -144,6 +144,11 @@ impl Membership {
         let init_limit = settings.number("initLimit", 1, " of ticks")?;
         let sync_limit = settings.number("syncLimit", 1, " of ticks")?;
         let reconfig_enabled = settings.flag("reconfigEnabled", false)?;
+        let leader_serves = settings.parsed("leaderServes", "yes or no", |value| match value {
+            "yes" => Some(true),
+            "no" => Some(false),
+            _ => None,
+        })?;
         let ticks = |number: Option<i64>, key, remedy| match number {
             Some(ticks) => Ok(tick_time * u32::try_from(ticks).expect("1 to i32::MAX")),
             None => Err(ConfigError::Missing { key, remedy }),
@@ -160,11 +165,6 @@ impl Membership {
             "with several servers it must say how many ticks one of them may be out of touch with the others; add \
              syncLimit=5 to the config file",
         )?;
-        let leader_serves = settings.parsed("leaderServes", "yes or no", |value| match value {
-            "yes" => Some(true),
-            "no" => Some(false),
-            _ => None,
-        })?;
         let members: BTreeMap<_, _> = lines
             .iter()
             .map(|line| (line.member.id, line.member.clone()))

@@ -44,8 +44,8 @@ pub(super) async fn has_members(raft: &Raft<Types, MachineAdapter>) -> Result<bo
 
 /// Looks after the membership for as long as the member runs. The leader keeps the record of how it is reached true, as
 /// a server that stood alone has none, and ends a change that an earlier leader began. A member that should vote and
-/// does not asks for its vote, as the leader that was to see to it may be gone.
-pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>) {
+/// does not asks for its vote, as the leader that was to see to it may be gone; not where reconfig decides who votes.
+pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>, by_config: bool) {
     let own = links.local().identity();
     let Some(line) = links.members().get(&own.my_id).cloned() else {
         return;
@@ -67,7 +67,10 @@ pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>) {
                 };
                 let change = if let Some(next) = seen.unfinished {
                     ChangeMembers::ReplaceAllVoters(next)
-                } else if seen.own_line.is_some_and(|known| known != line.line) {
+                } else if seen
+                    .own_line
+                    .is_some_and(|known| known.is_empty() || by_config && known != line.line)
+                {
                     let node = BasicNode::new(&line.line);
                     ChangeMembers::SetNodes(BTreeMap::from([(own.node_id, node)]))
                 } else {
@@ -78,7 +81,7 @@ pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>) {
                 }
             }
             Some((leader, leaders_line))
-                if line.votes && seen.own_line.is_some() && !seen.votes =>
+                if by_config && line.votes && seen.own_line.is_some() && !seen.votes =>
             {
                 let link = links.to(leader, &leaders_line, Purpose::Forward);
                 let asked = link.call(kind::ADMIT, Bytes::from(line.line.clone())).await;
@@ -331,16 +334,19 @@ pub(super) async fn admit(
         let (raft, links) = (raft.clone(), Arc::clone(links));
         tokio::spawn(async move {
             // It asks until it votes: one of its questions is enough.
-            let Ok(_alone) = links.changing().try_lock() else {
+            let Some(_promoting) = links.promoting(from.node_id) else {
                 return;
             };
-            if let Err(error) = promote(&raft, from).await {
+            if let Err(error) = promote(&raft, &links, from).await {
                 tracing::warn!(server = from.my_id, %error, "a new member cannot vote yet");
             }
         });
     }
     Ok(Bytes::new())
 }
+
+/// How long a new member is waited for; it asks again.
+const PROMOTION_MAX: Duration = Duration::from_secs(60);
 
 /// Entries that a member may lack and still count as caught up: what is on its way under load.
 const CAUGHT_UP_LAG: u64 = 1000;
@@ -357,11 +363,19 @@ pub(super) fn caught_up(node_id: u64) -> impl Fn(&openraft::RaftMetrics<Types>) 
 }
 
 /// Lets the member vote once it has caught up.
-async fn promote(raft: &Raft<Types, MachineAdapter>, member: Identity) -> Result<(), String> {
-    raft.wait(None)
+async fn promote(
+    raft: &Raft<Types, MachineAdapter>,
+    links: &Links,
+    member: Identity,
+) -> Result<(), String> {
+    raft.wait(Some(PROMOTION_MAX))
         .metrics(caught_up(member.node_id), "the new member has caught up")
         .await
         .map_err(|error| error.to_string())?;
+    let _alone = links
+        .changing()
+        .try_lock()
+        .map_err(|_| "the members are being changed".to_owned())?;
     let vote = ChangeMembers::AddVoterIds(BTreeSet::from([member.node_id]));
     raft.change_membership(vote, true)
         .await

@@ -22,6 +22,7 @@ mod network;
 mod options;
 mod proposal;
 mod purge;
+mod read_index;
 mod reconfig;
 mod service;
 mod start;
@@ -58,6 +59,7 @@ use in_flight::InFlight;
 use machine::MachineAdapter;
 use network::{Links, Purpose};
 use proposal::Outcome;
+use read_index::ReadIndex;
 use service::kind;
 use thread::Thread;
 use types::{Command, Types};
@@ -81,6 +83,7 @@ struct Inner {
     incarnation: u64,
     /// The other members; none for a server alone.
     links: Option<Arc<Links>>,
+    read_index: Option<ReadIndex>,
     thread: Thread,
 }
 
@@ -203,11 +206,13 @@ impl Consensus {
     /// Waits until this node has applied everything that was committed when it was called, anywhere in the ensemble,
     /// and gives the index up to which that is.
     ///
+    /// Waits through an election, for a while.
+    ///
     /// # Errors
-    /// [`LinearizeError`] when this node does not lead, or lost the majority.
+    /// [`LinearizeError`] when no leader with a majority answers.
     pub async fn linearize(&self) -> Result<u64, LinearizeError> {
-        if let Some((leader, link)) = self.inner.leader_elsewhere() {
-            return self.linearize_behind(leader, &link).await;
+        if let Some(read_index) = &self.inner.read_index {
+            return read_index.wait().await;
         }
         let read = self
             .inner
@@ -215,22 +220,6 @@ impl Consensus {
             .ensure_linearizable(ReadPolicy::ReadIndex)
             .await?;
         Ok(read.log_id().index())
-    }
-
-    /// [`Consensus::linearize`] where another member leads: asks it, and waits until this one has applied as much.
-    async fn linearize_behind(&self, leader: u64, link: &Link) -> Result<u64, LinearizeError> {
-        let answer = link.call(kind::READ_INDEX, Bytes::new()).await;
-        let index = answer.ok().and_then(service::decode_read_index);
-        let index = index.ok_or(LinearizeError::NotLeader {
-            leader: Some(leader),
-        })?;
-        self.inner
-            .raft
-            .wait(None)
-            .applied_index_at_least(Some(index), "what the leader has committed is applied here")
-            .await
-            .map_err(|_stopped| LinearizeError::Stopped(Stopped))?;
-        Ok(index)
     }
 
     /// Tells the leader what this member has to tell, and gives how long ago at most a quorum confirmed the leader, with
@@ -283,6 +272,11 @@ impl Consensus {
         if let Some(links) = &self.inner.links {
             links.local().belongs_to(cluster_id);
         }
+    }
+
+    /// How many members have a vote.
+    pub fn voters(&self) -> usize {
+        self.inner.raft.voter_ids().count()
     }
 
     /// Which start of this process this is, counted from 1; no two have the same number, whatever was lost.

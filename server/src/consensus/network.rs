@@ -1,6 +1,6 @@
 //! How openraft reaches the other members: its messages over `peer` links.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -58,6 +58,20 @@ pub(super) struct Links {
     outgoing: Arc<Outgoing>,
     /// Held while the members are changed: one change at a time.
     changing: tokio::sync::Mutex<()>,
+    /// New members that are waited for.
+    promoting: Mutex<HashSet<u64>>,
+}
+
+/// A new member that is waited for, until this is dropped.
+pub(super) struct Promoting<'a> {
+    links: &'a Links,
+    node_id: u64,
+}
+
+impl Drop for Promoting<'_> {
+    fn drop(&mut self) {
+        self.links.promoting.lock().remove(&self.node_id);
+    }
 }
 
 impl Links {
@@ -70,6 +84,7 @@ impl Links {
             open: Mutex::default(),
             outgoing: Arc::default(),
             changing: tokio::sync::Mutex::new(()),
+            promoting: Mutex::default(),
         })
     }
 
@@ -83,6 +98,15 @@ impl Links {
 
     pub(super) fn outgoing(&self) -> &Arc<Outgoing> {
         &self.outgoing
+    }
+
+    /// Waits for a new member from now on; none if somebody does already.
+    pub(super) fn promoting(&self, node_id: u64) -> Option<Promoting<'_>> {
+        let is_first = self.promoting.lock().insert(node_id);
+        is_first.then_some(Promoting {
+            links: self,
+            node_id,
+        })
     }
 
     pub(super) fn changing(&self) -> &tokio::sync::Mutex<()> {

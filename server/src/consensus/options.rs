@@ -56,6 +56,8 @@ pub struct PeerOptions {
     pub members: BTreeMap<u8, PeerMember>,
     /// Where the others reach this one.
     pub listener: Arc<TcpListener>,
+    /// Are members changed by reconfig alone? Otherwise the `server.N` lines say who votes.
+    pub reconfig_enabled: bool,
     /// Checks forwarded commands.
     pub check_forwarded: CheckForwarded,
     /// Receives reports.

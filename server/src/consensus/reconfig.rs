@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::async_runtime::watch::WatchReceiver;
-use openraft::{BasicNode, ChangeMembers, Raft};
+use openraft::{BasicNode, ChangeMembers, Instant, Raft};
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
 use tracing::info;
 use treekeeper_protocol::ErrorCode;
 
@@ -147,11 +146,14 @@ pub(super) async fn reconfigure(
         .map(|(id, known)| (*id, known.node_id))
         .collect();
     for id in &plan.new {
-        let node_id = timeout(CATCH_UP_MAX, welcome(raft, links, &plan.members[id]))
-            .await
-            .map_err(|_elapsed| ErrorCode::NewConfigNoQuorum)??;
+        let node_id = welcome(raft, links, &plan.members[id]).await?;
         nodes.insert(*id, node_id);
     }
+    let before: BTreeSet<u64> = known
+        .values()
+        .filter(|known| known.member.role == MemberRole::Participant)
+        .map(|known| known.node_id)
+        .collect();
     let voters: BTreeSet<u64> = plan
         .members
         .values()
@@ -163,6 +165,12 @@ pub(super) async fn reconfigure(
         .values()
         .map(|member| (nodes[&member.id], BasicNode::new(member.line())))
         .collect();
+    if !is_ready(raft, &before, &voters) {
+        tracing::warn!(
+            "refused a change of the members: too few of the new voters are there and up to date"
+        );
+        return Err(ErrorCode::NewConfigNoQuorum);
+    }
     info!(
         members = plan.members.len(),
         voters = voters.len(),
@@ -238,11 +246,37 @@ async fn welcome(
     raft.add_learner(node_id, BasicNode::new(member.line()), false)
         .await
         .map_err(|_| ErrorCode::ReconfigInProgress)?;
-    raft.wait(None)
-        .metrics(caught_up(node_id), "the new member has caught up")
-        .await
-        .map_err(|_stopped| ErrorCode::NewConfigNoQuorum)?;
+    let waiting = raft.wait(Some(CATCH_UP_MAX));
+    let caught_up = waiting.metrics(caught_up(node_id), "the new member has caught up");
+    if caught_up.await.is_err() {
+        // What stays of the attempt would count as a member.
+        let gone = ChangeMembers::RemoveNodes(BTreeSet::from([node_id]));
+        change_members(raft, gone).await?;
+        return Err(ErrorCode::NewConfigNoQuorum);
+    }
     Ok(node_id)
+}
+
+/// How long ago a member may have answered a heartbeat and still count as there.
+const HEARD_MAX: Duration = Duration::from_secs(1);
+
+/// Could the voters decide by themselves at once? Whoever gets a vote must have caught up, and a majority must be there:
+/// a change begins to count when it is proposed, and cannot be taken back.
+fn is_ready(
+    raft: &Raft<Types, MachineAdapter>,
+    before: &BTreeSet<u64>,
+    voters: &BTreeSet<u64>,
+) -> bool {
+    let metrics = raft.metrics();
+    let metrics = metrics.borrow_watched();
+    let is_there = |node: &u64| {
+        let heard = metrics.heartbeat.as_ref().and_then(|all| all.get(node));
+        let heard = heard.copied().flatten();
+        *node == metrics.id
+            || heard.is_some_and(|heard| heard.elapsed() < HEARD_MAX) && caught_up(*node)(&metrics)
+    };
+    let there = voters.iter().filter(|node| is_there(node)).count();
+    there * 2 > voters.len() && voters.difference(before).all(is_there)
 }
 
 async fn change_members(

@@ -22,6 +22,7 @@ use super::machine::{self, Applied, Checkpoints, MachineAdapter, StateMachine};
 use super::network::{Links, Network};
 use super::options::{Options, PeerOptions};
 use super::purge;
+use super::read_index::ReadIndex;
 use super::service::Service;
 use super::status::{Elections, Leadership};
 use super::types::Types;
@@ -56,6 +57,7 @@ pub(super) struct Started {
     pub(super) elections: Arc<Mutex<Elections>>,
     pub(super) incarnation: u64,
     pub(super) links: Option<Arc<Links>>,
+    pub(super) read_index: Option<ReadIndex>,
 }
 
 /// Starts a member; see [`super::Consensus::start`]. Its tasks run on the runtime of the caller, which may be held up
@@ -96,7 +98,8 @@ pub(super) async fn start(
             }
             serve_peers(peers, links, &raft, in_flight, checkpoints)?;
             admit::join(&raft, links).await.map_err(&why)?;
-            tokio::spawn(admit::tend(raft.clone(), Arc::clone(links)));
+            let by_config = !peers.reconfig_enabled;
+            tokio::spawn(admit::tend(raft.clone(), Arc::clone(links), by_config));
         }
         _ => {
             lead(&raft, node_id).await.map_err(&why)?;
@@ -126,13 +129,16 @@ pub(super) async fn start(
     ));
     Ok(Started {
         node_id,
-        raft,
         log: reader,
         flushed,
         leadership,
         failure,
         elections,
         incarnation,
+        read_index: links
+            .as_ref()
+            .map(|links| ReadIndex::start(raft.clone(), Arc::clone(links))),
+        raft,
         links,
     })
 }

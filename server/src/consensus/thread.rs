@@ -88,6 +88,7 @@ pub(super) async fn start(
         elections,
         incarnation,
         links,
+        read_index,
     } = started.await.map_err(panicked)??;
     let inner = Inner {
         node_id,
@@ -101,6 +102,7 @@ pub(super) async fn start(
         elections,
         incarnation,
         links,
+        read_index,
         thread: Thread {
             stop: Mutex::new(Some(stop)),
             ended,

@@ -88,17 +88,24 @@ impl TreeFolders {
     /// # Errors
     /// Those of the system.
     pub fn remove_garbage(&self) -> io::Result<()> {
+        for folder in [INCOMING, OUTGOING] {
+            remove_if_there(&self.base.join(folder))?;
+        }
+        self.remove_old_trees()
+    }
+
+    /// Removes every tree but the current one.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn remove_old_trees(&self) -> io::Result<()> {
         let current = self.current()?.dir;
         for entry in std::fs::read_dir(&self.base)? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let is_ours = path == self.first
-                || name.starts_with(RECEIVED)
-                || name == INCOMING
-                || name == OUTGOING;
-            if is_ours && path != current {
+            if (path == self.first || name.starts_with(RECEIVED)) && path != current {
                 tracing::info!(folder = %path.display(), "removing what is left of another tree");
-                std::fs::remove_dir_all(&path)?;
+                remove_if_there(&path)?;
             }
         }
         Ok(())
@@ -119,6 +126,13 @@ impl TreeFolders {
     }
 }
 
+fn remove_if_there(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// The checkpoints of a server's tree.
 pub struct TreeCheckpoints {
     folders: TreeFolders,
@@ -133,6 +147,12 @@ impl TreeCheckpoints {
             folders,
             store: Mutex::new(store),
         }
+    }
+
+    /// Where they lie.
+    #[must_use]
+    pub fn folders(&self) -> &TreeFolders {
+        &self.folders
     }
 
     /// Makes a received tree, which is synced, the one that the next start opens; gives the folder that it is in from

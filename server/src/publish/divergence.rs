@@ -25,12 +25,21 @@ pub enum Verdict {
     Diverged,
 }
 
+/// What the marks of a member were like, beside the leader's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compared {
+    /// Equal, as of this index.
+    Agrees(u64),
+    /// Different, from this index on.
+    Differs(u64),
+}
+
 /// The marks of this member, and on the leader what those of the others were like.
 #[derive(Debug, Default)]
 pub struct Divergence {
     marks: VecDeque<Mark>,
-    /// Does the member (by its N) agree with this one? As of its last mark that both have.
-    agrees: BTreeMap<u8, bool>,
+    /// By the members' N.
+    others: BTreeMap<u8, Compared>,
 }
 
 impl Divergence {
@@ -56,23 +65,48 @@ impl Divergence {
         *self = Self::default();
     }
 
-    /// The leader's side: compares a member's mark with its own.
-    pub fn compare(&mut self, member: u8, mark: Mark) -> Verdict {
-        let own = self.marks.iter().find(|own| own.index == mark.index);
-        if let Some(own) = own {
-            self.agrees.insert(member, own.digest == mark.digest);
-        }
-        match self.agrees.get(&member) {
-            // Whom nobody agrees with is in the minority: the member, or this one.
-            Some(false) if self.agrees.values().any(|agrees| *agrees) => Verdict::Diverged,
+    /// This member does not lead: what it once found of the others counts no more.
+    pub fn follow(&mut self) {
+        self.others.clear();
+    }
+
+    /// The leader's side: compares a member's mark with its own, and says whether the member is in the minority of the
+    /// `voters`. Says nothing without a mark that both have.
+    pub fn compare(&mut self, member: u8, mark: Mark, voters: usize) -> Verdict {
+        let Some(own) = self.marks.iter().find(|own| own.index == mark.index) else {
+            return Verdict::Same;
+        };
+        let compared = match self.others.get(&member) {
+            _ if own.digest == mark.digest => Compared::Agrees(mark.index),
+            Some(since @ Compared::Differs(_)) => *since,
+            _ => Compared::Differs(mark.index),
+        };
+        self.others.insert(member, compared);
+        match compared {
+            Compared::Differs(since) if (1 + self.agree_since(since)) * 2 > voters => {
+                Verdict::Diverged
+            }
             _ => Verdict::Same,
         }
     }
 
-    /// Is this member, which leads, the one that differs from all others, two at least?
+    /// How many others agree with this member at this index or later.
+    fn agree_since(&self, since: u64) -> usize {
+        let agrees =
+            |compared: &&Compared| matches!(compared, Compared::Agrees(at) if *at >= since);
+        self.others.values().filter(agrees).count()
+    }
+
+    /// Is this member, which leads, in the minority: do more than half of the `voters` differ, and none agree since?
     #[must_use]
-    pub fn is_alone(&self) -> bool {
-        self.agrees.len() > 1 && self.agrees.values().all(|agrees| !*agrees)
+    pub fn is_alone(&self, voters: usize) -> bool {
+        let differs = self.others.values().filter_map(|compared| match compared {
+            Compared::Differs(since) => Some(*since),
+            Compared::Agrees(_) => None,
+        });
+        let differs: Vec<u64> = differs.collect();
+        let first = differs.iter().min().copied().unwrap_or_default();
+        differs.len() * 2 > voters && self.agree_since(first) == 0
     }
 }
 
@@ -96,36 +130,50 @@ mod tests {
     fn the_minority_is_found_at_equal_indexes_only() {
         let mut leader = with_marks();
         assert_eq!(leader.newest(), mark(1024, 10_240));
-        assert_eq!(
-            leader.compare(2, mark(100, 1)),
-            Verdict::Same,
-            "no common mark"
-        );
-        assert_eq!(leader.compare(2, mark(0, 0)), Verdict::Same);
-        assert_eq!(
-            leader.compare(2, mark(512, 1)),
-            Verdict::Same,
-            "who is wrong cannot be told yet"
-        );
-        assert_eq!(leader.compare(3, mark(768, 7680)), Verdict::Same);
-        assert_eq!(leader.compare(2, mark(512, 1)), Verdict::Diverged);
-        assert!(!leader.is_alone());
-        assert_eq!(
-            leader.compare(2, mark(1024, 10_240)),
-            Verdict::Same,
-            "it has been replaced"
-        );
+        for (member, mark, expected) in [
+            (2, mark(100, 1), Verdict::Same),
+            (2, mark(0, 0), Verdict::Same),
+            (3, mark(256, 2560), Verdict::Same),
+            // Who is wrong cannot be told until a third has come as far.
+            (2, mark(512, 1), Verdict::Same),
+            (3, mark(768, 7680), Verdict::Same),
+            (2, mark(1024, 1), Verdict::Diverged),
+            // It has been replaced, and has no mark yet, then a right one.
+            (2, mark(0, 0), Verdict::Same),
+            (2, mark(1024, 10_240), Verdict::Same),
+        ] {
+            assert_eq!(
+                leader.compare(member, mark, 3),
+                expected,
+                "{member} {mark:?}"
+            );
+            assert!(!leader.is_alone(3));
+        }
     }
 
     #[test]
-    fn a_leader_that_nobody_agrees_with_is_the_minority() {
+    fn a_leader_that_goes_wrong_takes_nobody_along() {
         let mut leader = with_marks();
-        assert_eq!(leader.compare(2, mark(512, 1)), Verdict::Same);
-        assert!(!leader.is_alone(), "one against one");
-        assert_eq!(leader.compare(3, mark(512, 1)), Verdict::Same);
-        assert!(leader.is_alone());
+        assert_eq!(leader.compare(2, mark(256, 2560), 3), Verdict::Same);
+        assert_eq!(leader.compare(3, mark(256, 2560), 3), Verdict::Same);
+        assert_eq!(leader.compare(2, mark(512, 1), 3), Verdict::Same);
+        assert!(!leader.is_alone(3), "one against one");
+        assert_eq!(leader.compare(3, mark(512, 1), 3), Verdict::Same);
+        assert!(leader.is_alone(3));
+        leader.follow();
+        assert!(!leader.is_alone(3));
         leader.forget();
-        assert!(!leader.is_alone() && leader.newest() == Mark::default());
+        assert_eq!(leader.newest(), Mark::default());
+    }
+
+    #[test]
+    fn of_five_two_do_not_stop_three() {
+        let mut leader = with_marks();
+        assert_eq!(leader.compare(2, mark(512, 5120), 5), Verdict::Same);
+        for member in [3, 4, 5] {
+            assert_eq!(leader.compare(member, mark(512, 1), 5), Verdict::Same);
+        }
+        assert!(!leader.is_alone(5), "one agrees: nobody can tell");
     }
 
     #[test]

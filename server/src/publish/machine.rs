@@ -143,8 +143,14 @@ impl Machine {
             }
             old
         };
-        // Large, and nobody waits for its end.
-        std::thread::spawn(move || drop(old));
+        // Large, and nobody waits for its end. Its folder goes with it, now or with the next start.
+        let folders = self.checkpoints.folders().clone();
+        std::thread::spawn(move || {
+            drop(old);
+            if let Err(error) = folders.remove_old_trees() {
+                tracing::warn!(%error, "cannot remove the tree that was replaced");
+            }
+        });
         self.flush.replaced(durable);
         for (member, origin) in origins {
             self.node

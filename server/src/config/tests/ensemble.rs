@@ -218,11 +218,12 @@ fn the_line_decides_on_the_role() {
 
 #[test]
 fn what_an_ensemble_does_not_use_is_reported_with_another_reason() {
-    let lines = format!("{THREE}{LIMITS}leaderServes=no\nstandaloneEnabled=false\nelectionAlg=3\n");
+    let lines =
+        format!("{THREE}{LIMITS}syncEnabled=false\nstandaloneEnabled=false\nelectionAlg=3\n");
     assert_eq!(
         notices("1", &lines),
         [
-            "zoo.cfg:8: leaderServes is not used by treekeeper: the leader serves clients as every other server does"
+            "zoo.cfg:8: syncEnabled is not used by treekeeper: an observer follows the leader as every other server does"
         ]
     );
     assert!(

@@ -152,6 +152,18 @@ async fn reconfig_adds_and_removes_members() {
         .await;
     removed.expect("the leader takes it");
     voters(&client, &stay).await;
+    // The removed one runs on, with its old config, and must not come back by itself: it would ask every second.
+    let members = async || insist(async || client.get_data(CONFIG).await).await.1.mzxid;
+    let version = members().await;
+    let until = tokio::time::Instant::now() + std::time::Duration::from_millis(2500);
+    while tokio::time::Instant::now() < until {
+        assert_eq!(
+            members().await,
+            version,
+            "the members have changed by themselves"
+        );
+        sleep(LOOK_EVERY).await;
+    }
     ensemble.discard(leaving);
     // Two of three are a majority; with the removed one in the count they would not be.
     let other = *stay.iter().find(|id| **id != leader).expect("three stay");

@@ -1,0 +1,116 @@
+//! Read indexes for everybody who asks on this member, a round at a time: those who come while one is on its way share
+//! the next. So a crowd of strict reads or syncs costs the leader one question, and an election makes them wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::{Raft, ReadPolicy};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep};
+
+use super::error::{LinearizeError, Stopped};
+use super::machine::MachineAdapter;
+use super::network::{Links, Purpose};
+use super::service::{self, kind};
+use super::types::Types;
+
+/// Who may wait for the next round; further ones wait to be taken.
+const ASKING_MAX: usize = 1024;
+/// How long a round may take: elections are much shorter, and without a quorum the clients are closed anyway.
+const ROUND_MAX: Duration = Duration::from_secs(3);
+/// The pause before a leader is asked again, or looked for.
+const AGAIN_PAUSE: Duration = Duration::from_millis(10);
+
+type Answer = Result<u64, LinearizeError>;
+
+/// Where to ask; a handle.
+#[derive(Clone, Debug)]
+pub(super) struct ReadIndex {
+    asking: mpsc::Sender<oneshot::Sender<Answer>>,
+}
+
+impl ReadIndex {
+    /// Begins to ask, on the caller's runtime.
+    pub(super) fn start(raft: Raft<Types, MachineAdapter>, links: Arc<Links>) -> ReadIndex {
+        let (asking, asked) = mpsc::channel(ASKING_MAX);
+        tokio::spawn(run(raft, links, asked));
+        ReadIndex { asking }
+    }
+
+    /// Waits until this member has applied everything that was committed when this was called.
+    pub(super) async fn wait(&self) -> Answer {
+        let (sender, answer) = oneshot::channel();
+        if self.asking.send(sender).await.is_err() {
+            return Err(LinearizeError::Stopped(Stopped));
+        }
+        answer
+            .await
+            .unwrap_or(Err(LinearizeError::Stopped(Stopped)))
+    }
+}
+
+async fn run(
+    raft: Raft<Types, MachineAdapter>,
+    links: Arc<Links>,
+    mut asked: mpsc::Receiver<oneshot::Sender<Answer>>,
+) {
+    while let Some(first) = asked.recv().await {
+        let mut all = vec![first];
+        while let Ok(more) = asked.try_recv() {
+            all.push(more);
+        }
+        let answer = round(&raft, &links).await;
+        for one in all {
+            // Who has gone needs no answer.
+            let _ = one.send(answer.clone());
+        }
+    }
+}
+
+async fn round(raft: &Raft<Types, MachineAdapter>, links: &Links) -> Answer {
+    let until = Instant::now() + ROUND_MAX;
+    loop {
+        match ask(raft, links).await {
+            Err(LinearizeError::NotLeader { .. } | LinearizeError::NoQuorum)
+                if Instant::now() < until =>
+            {
+                sleep(AGAIN_PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+async fn ask(raft: &Raft<Types, MachineAdapter>, links: &Links) -> Answer {
+    let (own, leader) = {
+        let metrics = raft.metrics();
+        let metrics = metrics.borrow_watched();
+        if metrics.running_state.is_err() {
+            return Err(LinearizeError::Stopped(Stopped));
+        }
+        let membership = metrics.membership_config.membership();
+        let leader = metrics.current_leader.and_then(|leader| {
+            let node = membership.get_node(&leader)?;
+            Some((leader, node.addr.clone()))
+        });
+        (metrics.id, leader)
+    };
+    let (leader, line) = leader.ok_or(LinearizeError::NotLeader { leader: None })?;
+    if leader == own {
+        let read = raft.ensure_linearizable(ReadPolicy::ReadIndex).await?;
+        return Ok(read.log_id().index());
+    }
+    let link = links.to(leader, &line, Purpose::Forward);
+    let answer = link.call(kind::READ_INDEX, Bytes::new()).await;
+    let index = answer.ok().and_then(service::decode_read_index);
+    let index = index.ok_or(LinearizeError::NotLeader {
+        leader: Some(leader),
+    })?;
+    raft.wait(None)
+        .applied_index_at_least(Some(index), "what the leader has committed is applied here")
+        .await
+        .map_err(|_stopped| LinearizeError::Stopped(Stopped))?;
+    Ok(index)
+}
