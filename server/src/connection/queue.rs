@@ -80,8 +80,9 @@ pub(super) struct Queue {
     pub(super) traffic: TrafficCounts,
     /// Nothing more is answered: what is in the outbox is the last of it.
     pub(super) closing: bool,
-    /// No read is answered until it is known that this member is up to date.
-    pub(super) gated: bool,
+    /// From this turn on no read is answered until it is known that this member is up to date. Those before know it, and
+    /// must be answered right behind the writes in front of them.
+    gated_from: Option<u64>,
     /// Writes for who is not the connection's task.
     pub(super) direct: Option<DirectWriter>,
     /// Who writes to the socket.
@@ -190,9 +191,25 @@ impl Queue {
         turn.0 < self.first
     }
 
+    /// What is pushed from now on is not answered until [`Self::open_gate`].
+    pub(super) fn close_gate(&mut self) {
+        let next = self.first + self.slots.len() as u64;
+        self.gated_from.get_or_insert(next);
+    }
+
+    /// This member is up to date for all that is here.
+    pub(super) fn open_gate(&mut self) {
+        self.gated_from = None;
+    }
+
+    /// Does a read wait until this member is known to be up to date?
+    pub(super) fn is_gated(&self) -> bool {
+        self.gated_from.is_some()
+    }
+
     /// The request whose turn it is, if the connection's task has to answer it.
     pub(super) fn next_ready(&mut self) -> Option<(Asked, Request)> {
-        if self.closing || self.gated {
+        if self.closing || self.gated_from.is_some_and(|gated| self.first >= gated) {
             return None;
         }
         let (asked, slot, _) = self.slots.front_mut()?;

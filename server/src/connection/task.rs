@@ -304,13 +304,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 Poll::Ready(confirmed) => {
                     self.confirming = None;
                     let mut queue = self.connection.queue();
-                    queue.gated = false;
+                    queue.open_gate();
                     queue.closing |= !confirmed;
                     true
                 }
             },
         };
-        if self.connection.queue().gated {
+        if self.connection.queue().is_gated() {
             self.confirming = Some(self.confirm());
             return Ok(true);
         }
@@ -476,9 +476,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         {
             let mut queue = self.connection.queue();
             if self.node.config.client.strict_reads && !matches!(request, Request::Ping) {
-                queue.gated = true;
+                queue.close_gate();
             }
-            if queue.len() > 0 || queue.gated {
+            if queue.len() > 0 || queue.is_gated() {
                 queue.push(asked, Slot::Ready(request));
                 return Ok(());
             }
