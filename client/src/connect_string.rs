@@ -39,15 +39,22 @@ impl ConnectString {
             None => (text, path::ROOT),
         };
         path::validate(chroot)?;
-        let servers = servers
-            .split(',')
-            .map(|server| parse_server(server.trim()))
-            .collect::<Result<_, _>>()?;
         Ok(Self {
-            servers,
+            servers: parse_servers(servers)?,
             chroot: Chroot::new(chroot),
         })
     }
+}
+
+/// The hosts and ports of `host[:port],…`, a connect string without its chroot. An IPv6 address has no brackets here.
+///
+/// # Errors
+/// [`ConnectStringError`] if a server is missing or a port is none.
+pub fn parse_servers(servers: &str) -> Result<Vec<(String, u16)>, ConnectStringError> {
+    servers
+        .split(',')
+        .map(|server| parse_server(server.trim()))
+        .collect()
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`, or a bare IPv6 address.

@@ -31,7 +31,7 @@ mod watch;
 
 pub use builder::{ClientBuilder, REQUEST_LEN_MAX_DEFAULT};
 pub use client::Client;
-pub use connect_string::ConnectStringError;
+pub use connect_string::{ConnectStringError, parse_servers};
 pub use create_options::CreateOptions;
 pub use error::Error;
 pub use multi::{Op, ReadOp};

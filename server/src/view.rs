@@ -15,7 +15,7 @@ use treekeeper_protocol::path;
 
 use crate::config::{Config, Member, PeerAddress};
 use crate::connection::Connection;
-use crate::consensus::Role;
+use crate::consensus::{CAUGHT_UP_LAG, Role};
 use crate::publish::Node;
 
 /// A view of a running server.
@@ -50,9 +50,6 @@ impl NodeView {
         }
     }
 }
-
-/// Entries that a member may lack and still count as caught up: what is on its way under load.
-const SYNCED_LAG_MAX: u64 = 1000;
 
 fn count(number: usize) -> u64 {
     number as u64
@@ -119,7 +116,7 @@ impl View for NodeView {
                         .unwrap_or_default(),
                     voter: member.votes,
                     lag,
-                    synced: lag <= SYNCED_LAG_MAX,
+                    synced: lag <= CAUGHT_UP_LAG,
                 });
             }
         }

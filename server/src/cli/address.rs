@@ -1,10 +1,7 @@
 //! The servers of a connect string, one by one.
 
 use std::fmt;
-use treekeeper_client::ConnectStringError;
-
-/// The port of a server that is named without one.
-const PORT_DEFAULT: u16 = 2181;
+use treekeeper_client::{ConnectStringError, parse_servers};
 
 /// Where a server's clients connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,41 +14,8 @@ pub(super) struct Address {
 impl Address {
     /// The servers of `host[:port],…`.
     pub(super) fn parse_all(servers: &str) -> Result<Vec<Self>, ConnectStringError> {
-        servers
-            .split(',')
-            .map(|server| Self::parse(server.trim()))
-            .collect()
-    }
-
-    /// `host`, `host:port`, `[v6]`, `[v6]:port`, or a bare IPv6 address.
-    fn parse(server: &str) -> Result<Self, ConnectStringError> {
-        let bracketed = server
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once(']'));
-        let (host, port) = match bracketed {
-            Some((host, "")) => (host, None),
-            Some((host, rest)) => (host, Some(rest.strip_prefix(':').unwrap_or(rest))),
-            None => match server.split_once(':') {
-                Some((_, rest)) if rest.contains(':') => (server, None),
-                Some((host, port)) => (host, Some(port)),
-                None => (server, None),
-            },
-        };
-        if host.is_empty() {
-            return Err(ConnectStringError::NoServer);
-        }
-        let port = match port {
-            None => PORT_DEFAULT,
-            Some(port) => port
-                .parse()
-                .ok()
-                .filter(|number| *number != 0)
-                .ok_or_else(|| ConnectStringError::Port(port.to_owned()))?,
-        };
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-        })
+        let servers = parse_servers(servers)?.into_iter();
+        Ok(servers.map(|(host, port)| Self { host, port }).collect())
     }
 }
 

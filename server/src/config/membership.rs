@@ -369,6 +369,18 @@ impl MemberLine {
 }
 
 impl Member {
+    /// The member of a line, with the role that it has now, whatever the line says.
+    #[must_use]
+    pub fn with_vote(line: &str, votes: bool) -> Option<Self> {
+        let role = if votes {
+            MemberRole::Participant
+        } else {
+            MemberRole::Observer
+        };
+        let member = Self::parse_line(line)?;
+        Some(Self { role, ..member })
+    }
+
     /// The member as a line of the ensemble's config text.
     #[must_use]
     pub fn line(&self) -> String {

@@ -61,7 +61,7 @@ pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>, b
             Seen::of(&metrics, own.node_id)
         };
         match seen.leader {
-            Some((leader, _)) if leader == own.node_id => {
+            Some(leader) if leader == own.node_id => {
                 let Ok(_alone) = links.changing().try_lock() else {
                     continue;
                 };
@@ -80,10 +80,10 @@ pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>, b
                     tracing::warn!(%error, "cannot bring the record of the members up to date");
                 }
             }
-            Some((leader, leaders_line))
-                if by_config && line.votes && seen.own_line.is_some() && !seen.votes =>
-            {
-                let link = links.to(leader, &leaders_line, Purpose::Forward);
+            Some(leader) if by_config && line.votes && seen.own_line.is_some() && !seen.votes => {
+                let Some(link) = links.to_member(&raft, leader, Purpose::Forward) else {
+                    continue;
+                };
                 let asked = link.call(kind::ADMIT, Bytes::from(line.line.clone())).await;
                 tracing::debug!(?asked, "asked for a vote");
             }
@@ -94,8 +94,8 @@ pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>, b
 
 /// The membership as a member sees it.
 struct Seen {
-    /// Who leads, and its line.
-    leader: Option<(u64, String)>,
+    /// Who leads.
+    leader: Option<u64>,
     /// The line under which the ensemble knows this member.
     own_line: Option<String>,
     /// Has this member a vote?
@@ -107,12 +107,9 @@ struct Seen {
 impl Seen {
     fn of(metrics: &openraft::RaftMetrics<Types>, own: u64) -> Seen {
         let membership = metrics.membership_config.membership();
-        let line = |node: u64| membership.get_node(&node).map(|node| node.addr.clone());
         Seen {
-            leader: metrics
-                .current_leader
-                .map(|leader| (leader, line(leader).unwrap_or_default())),
-            own_line: line(own),
+            leader: metrics.current_leader,
+            own_line: membership.get_node(&own).map(|node| node.addr.clone()),
             votes: membership.voter_ids().any(|voter| voter == own),
             unfinished: match membership.get_joint_config().as_slice() {
                 [_, next] => Some(next.clone()),
@@ -349,7 +346,7 @@ pub(super) async fn admit(
 const PROMOTION_MAX: Duration = Duration::from_secs(60);
 
 /// Entries that a member may lack and still count as caught up: what is on its way under load.
-const CAUGHT_UP_LAG: u64 = 1000;
+pub const CAUGHT_UP_LAG: u64 = 1000;
 
 /// Has the node caught up? Also true when this member leads no more, and somebody else has to see to it.
 pub(super) fn caught_up(node_id: u64) -> impl Fn(&openraft::RaftMetrics<Types>) -> bool + Send {

@@ -36,7 +36,7 @@ const ASK_INTERVAL: Duration = Duration::from_millis(100);
 /// Pieces between two lines of the log.
 const PIECES_PER_LINE: u64 = 1024;
 
-const RECEIVING: u8 = 0;
+/// How far the member is, as it answers to the end.
 const INSTALLING: u8 = 1;
 const INSTALLED: u8 = 2;
 
@@ -406,13 +406,7 @@ impl Incoming {
             }
             _ => return Err("nothing is being received".to_owned()),
         }
-        let mut out = BytesMut::new();
-        out.put_u8(if matches!(&*state, Receiving::Files { .. }) {
-            RECEIVING
-        } else {
-            INSTALLING
-        });
-        Ok(out.freeze())
+        Ok(Bytes::from_static(&[INSTALLING]))
     }
 
     async fn install(

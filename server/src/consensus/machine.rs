@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use super::checkpoint::Outgoing;
 use super::encoding::{decode_stored_membership, encode_stored_membership, log_id};
 use super::types::{LogId, RaftEntry, StoredMembership, Types};
-use crate::config::{Member, MemberRole};
+use crate::config::Member;
 use crate::log::Position;
 
 /// Entries given to [`StateMachine::apply`] at once.
@@ -69,13 +69,7 @@ pub fn member_lines(membership: &[u8]) -> Option<Vec<String>> {
     };
     let mut members = Vec::new();
     for (node, known) in membership.nodes() {
-        let mut member = Member::parse_line(&known.addr)?;
-        member.role = if voters.contains(node) {
-            MemberRole::Participant
-        } else {
-            MemberRole::Observer
-        };
-        members.push(member);
+        members.push(Member::with_vote(&known.addr, voters.contains(node))?);
     }
     members.sort_by_key(|member| member.id);
     Some(members.iter().map(Member::line).collect())

@@ -38,12 +38,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{Raft, ReadPolicy};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, TryAcquireError, watch};
 use treekeeper_protocol::ErrorCode;
 
+pub use admit::CAUGHT_UP_LAG;
 pub use error::{Failure, LinearizeError, StartError, Stopped, TryProposeError};
 pub use machine::{
     Applied, Checkpoints, Entry, Payload, StateMachine, member_lines, membership_index,
@@ -93,17 +93,8 @@ impl Inner {
         let links = self.links.as_ref()?;
         let leadership = *self.leadership.borrow();
         let leader = leadership.leader.filter(|leader| *leader != self.node_id)?;
-        let line = {
-            let metrics = self.raft.metrics();
-            let metrics = metrics.borrow_watched();
-            metrics
-                .membership_config
-                .membership()
-                .get_node(&leader)?
-                .addr
-                .clone()
-        };
-        Some((leader, links.to(leader, &line, Purpose::Forward)))
+        let link = links.to_member(&self.raft, leader, Purpose::Forward)?;
+        Some((leader, link))
     }
 
     /// Sends a command to the leader, which places it. Every end but success comes back as a refusal.
@@ -163,8 +154,8 @@ impl Consensus {
     /// Hands a command over; returns when it is queued, in order with the caller's other proposals.
     ///
     /// Success is seen in [`StateMachine::apply`]. Where another member leads, the command goes to it. One that was not
-    /// placed comes back through [`Options::on_refused`] with its `token`. Waits while too much is in flight. When dropped before
-    /// it returns, the command was not proposed.
+    /// placed comes back through [`Options::on_refused`] with its `token`. Waits while too much is in flight. When
+    /// dropped before it returns, the command was not proposed.
     ///
     /// # Errors
     /// [`Stopped`] after shutdown or a failure.

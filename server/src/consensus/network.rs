@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::{self, Either};
 use futures::{Stream, StreamExt, stream};
+use openraft::async_runtime::watch::WatchReceiver;
 use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{Backoff, RPCOption};
@@ -16,13 +17,13 @@ use openraft::raft::{
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::type_config::alias::{SnapshotOf, VoteOf};
-use openraft::{AnyError, BasicNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
+use openraft::{AnyError, BasicNode, OptionalSend, Raft, RaftNetworkFactory, RaftNetworkV2};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::checkpoint::Outgoing;
-use super::machine::FlushedTree;
+use super::machine::{FlushedTree, MachineAdapter};
 use super::messages;
 use super::options::PeerMember;
 use super::service::kind;
@@ -115,6 +116,19 @@ impl Links {
 
     pub(super) fn members(&self) -> &BTreeMap<u8, PeerMember> {
         &self.members
+    }
+
+    /// The link to a member as the ensemble knows it; none if it is no member.
+    pub(super) fn to_member(
+        &self,
+        raft: &Raft<Types, MachineAdapter>,
+        node_id: u64,
+        purpose: Purpose,
+    ) -> Option<Link> {
+        let metrics = raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let node = metrics.membership_config.membership().get_node(&node_id)?;
+        Some(self.to(node_id, &node.addr, purpose))
     }
 
     /// The link to a node that the ensemble knows by this line.

@@ -90,19 +90,15 @@ async fn ask(raft: &Raft<Types, MachineAdapter>, links: &Links) -> Answer {
         if metrics.running_state.is_err() {
             return Err(LinearizeError::Stopped(Stopped));
         }
-        let membership = metrics.membership_config.membership();
-        let leader = metrics.current_leader.and_then(|leader| {
-            let node = membership.get_node(&leader)?;
-            Some((leader, node.addr.clone()))
-        });
-        (metrics.id, leader)
+        (metrics.id, metrics.current_leader)
     };
-    let (leader, line) = leader.ok_or(LinearizeError::NotLeader { leader: None })?;
+    let leader = leader.ok_or(LinearizeError::NotLeader { leader: None })?;
     if leader == own {
         let read = raft.ensure_linearizable(ReadPolicy::ReadIndex).await?;
         return Ok(read.log_id().index());
     }
-    let link = links.to(leader, &line, Purpose::Forward);
+    let link = links.to_member(raft, leader, Purpose::Forward);
+    let link = link.ok_or(LinearizeError::NotLeader { leader: None })?;
     let answer = link.call(kind::READ_INDEX, Bytes::new()).await;
     let index = answer.ok().and_then(service::decode_read_index);
     let index = index.ok_or(LinearizeError::NotLeader {

@@ -207,15 +207,9 @@ fn known(
     let nodes = stored.membership().nodes();
     Ok(nodes
         .filter_map(|(node_id, node)| {
-            let mut member = Member::parse_line(&node.addr)?;
-            member.role = if voters.contains(node_id) {
-                MemberRole::Participant
-            } else {
-                MemberRole::Observer
-            };
             let known = Known {
                 node_id: *node_id,
-                member,
+                member: Member::with_vote(&node.addr, voters.contains(node_id))?,
             };
             Some((known.member.id, known))
         })

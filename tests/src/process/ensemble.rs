@@ -92,11 +92,32 @@ impl Ensemble {
     #[track_caller]
     fn formed(voters: usize, observers: usize) -> Self {
         let mut ensemble = Self::prepare(voters, observers);
-        for id in ensemble.ids() {
-            ensemble.start_member(id);
-        }
-        ensemble.settle();
+        ensemble.start_all();
         ensemble
+    }
+
+    /// A new ensemble of `voters` with a further line in each zoo.cfg, which has its leader.
+    ///
+    /// # Panics
+    /// When it does not form.
+    #[must_use]
+    #[track_caller]
+    pub fn start_with_setting(voters: usize, setting: &str) -> Self {
+        let mut ensemble = Self::prepare(voters, 0);
+        let lines = format!("{setting}\n{}", ensemble.lines);
+        for id in ensemble.ids() {
+            ensemble.write_config(id, &lines);
+        }
+        ensemble.start_all();
+        ensemble
+    }
+
+    #[track_caller]
+    fn start_all(&mut self) {
+        for id in self.ids() {
+            self.start_member(id);
+        }
+        self.settle();
     }
 
     /// The folders of a new ensemble whose members do not run yet.

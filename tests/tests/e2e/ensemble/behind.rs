@@ -22,22 +22,9 @@ async fn write_much(ensemble: &Ensemble, ids: &[usize]) {
     }
 }
 
-fn without_old_log(voters: usize) -> Ensemble {
-    let mut ensemble = Ensemble::prepare(voters, 0);
-    let lines = format!("treekeeper.logRetention=0\n{}", ensemble.lines());
-    for id in ensemble.ids() {
-        ensemble.write_config(id, &lines);
-    }
-    for id in ensemble.ids() {
-        ensemble.start_member(id);
-    }
-    ensemble.settle();
-    ensemble
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_that_was_away_for_long_receives_the_tree() {
-    let mut ensemble = without_old_log(3);
+    let mut ensemble = Ensemble::start_with_setting(3, "treekeeper.logRetention=0");
     let client = connect(&ensemble.connect_string(), LONG).await;
     create(&client, "/large", "").await;
     create(&client, "/gone", "").await;

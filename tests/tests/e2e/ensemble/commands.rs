@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use treekeeper_tests::process::server::PATIENCE;
 use treekeeper_tests::process::{Ensemble, Mode, ServerOptions, binary};
 
-/// Anybody may change the members.
-const OPEN: &str = "reconfigEnabled=true\nskipACL=yes\n";
+use super::{OPEN, start_waiting};
 
 /// Runs a command against these servers.
 fn run(servers: &str, arguments: &[&str]) -> Output {
@@ -161,12 +160,7 @@ fn members_are_listed_added_promoted_and_removed() {
 
     let early = fails(&servers, &["member", "add", line]);
     assert!(early.contains("start the new server first"), "{early}");
-    ensemble.write_config(4, &format!("{OPEN}{}", ensemble.lines()));
-    ensemble.start_member(4);
-    let waits = ensemble
-        .server(4)
-        .line_within("waiting to be added", PATIENCE);
-    assert!(waits.is_some(), "it joins without having been asked");
+    start_waiting(&mut ensemble, 4);
     let added = json_of(&servers, &["member", "add", line], 0);
     let with_observer = expected(&["participant", "participant", "participant", "observer"]);
     assert_eq!(roles(&added), with_observer);

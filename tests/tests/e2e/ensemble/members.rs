@@ -7,11 +7,11 @@ use treekeeper_client::{Client, CreateOptions, Error, ErrorCode, EventType};
 use treekeeper_tests::process::server::PATIENCE;
 use treekeeper_tests::process::{Ensemble, Mode};
 
-use super::{LONG, LOOK_EVERY, connect, connect_to, create, insist, same_tree};
+use super::{
+    LONG, LOOK_EVERY, OPEN, connect, connect_to, create, insist, same_tree, start_waiting,
+};
 
 const CONFIG: &str = "/zookeeper/config";
-/// Anybody may change the members.
-const OPEN: &str = "reconfigEnabled=true\nskipACL=yes\n";
 
 /// The `server.N` lines of these members.
 fn lines_of(ensemble: &Ensemble, ids: &[usize]) -> String {
@@ -112,12 +112,7 @@ async fn reconfig_adds_and_removes_members() {
 
     let watched = client.get_data_and_watch(CONFIG).await;
     let (_, _, event) = watched.expect("it is always there");
-    ensemble.write_config(4, &format!("{OPEN}{}", ensemble.lines()));
-    ensemble.start_member(4);
-    let waits = ensemble
-        .server(4)
-        .line_within("waiting to be added", PATIENCE);
-    assert!(waits.is_some(), "it joins without having been asked");
+    start_waiting(&mut ensemble, 4);
     let joining = lines_of(&ensemble, &[4]);
     let changed = client
         .reconfig(Some(joining.trim()), None, Some(version))

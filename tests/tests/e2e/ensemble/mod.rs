@@ -37,6 +37,8 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 pub(crate) const SHORT: Duration = Duration::from_secs(3);
 /// How long a client tries to open a session with members that run.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Lines of a zoo.cfg with which anybody may change the members.
+pub(crate) const OPEN: &str = "reconfigEnabled=true\nskipACL=yes\n";
 /// The pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Of this many numbered znodes one is ephemeral.
@@ -79,6 +81,16 @@ pub(crate) async fn insist<T>(mut call: impl AsyncFnMut() -> Result<T, Error>) -
             outcome => return outcome.expect("the session goes on"),
         }
     }
+}
+
+/// Starts a member with the lines of all, which the others do not have yet: it waits until it is added.
+pub(crate) fn start_waiting(ensemble: &mut Ensemble, id: usize) {
+    ensemble.write_config(id, &format!("{OPEN}{}", ensemble.lines()));
+    ensemble.start_member(id);
+    let waits = ensemble
+        .server(id)
+        .line_within("waiting to be added", PATIENCE);
+    assert!(waits.is_some(), "it joins without having been asked");
 }
 
 /// Waits until the client has no connection.

@@ -8,20 +8,9 @@ use super::{LONG, connect, connect_to, create, same_tree};
 /// Enough writes for a read at another member to come too early now and then, without strict reads.
 const WRITES: usize = 500;
 
-fn with(setting: &str) -> Ensemble {
-    let mut ensemble = Ensemble::prepare(3, 0);
-    let lines = format!("{setting}\n{}", ensemble.lines());
-    for id in ensemble.ids() {
-        ensemble.write_config(id, &lines);
-        ensemble.start_member(id);
-    }
-    ensemble.settle();
-    ensemble
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_strict_read_sees_what_another_member_has_acknowledged() {
-    let ensemble = with("treekeeper.strictReads=true");
+    let ensemble = Ensemble::start_with_setting(3, "treekeeper.strictReads=true");
     let (writer, reader) = (
         connect_to(&ensemble, 1).await,
         connect_to(&ensemble, 2).await,
@@ -61,7 +50,7 @@ async fn set_and_get(client: &Client, value: String) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_does_not_serve_sends_its_clients_to_the_others() {
-    let mut ensemble = with("leaderServes=no");
+    let mut ensemble = Ensemble::start_with_setting(3, "leaderServes=no");
     let leader = ensemble.leader();
     let client = connect(&ensemble.connect_string(), LONG).await;
     create(&client, "/a", "").await;
