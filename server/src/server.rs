@@ -83,6 +83,12 @@ pub enum Fatal {
          to light. Keep a copy of its data folder, remove the server from the ensemble, empty the folder, and add it again"
     )]
     Diverged,
+    /// The disk of a leader does not answer, and nobody could take the lead over.
+    #[error(
+        "the disk of the log does not answer, so this leader stops: the other members go on. Check the disk, then start this \
+         server again"
+    )]
+    DiskHangs,
     /// A task ended that must not.
     #[error("an internal task ended early")]
     Task,
@@ -214,11 +220,15 @@ impl Server {
         }
         begin(&node, &consensus, &mut fatal).await?;
         if config.ensemble.is_some() {
-            let (node, consensus) = (Arc::clone(&node), consensus.clone());
+            let contact = members::keep_contact(Arc::clone(&node), consensus.clone());
+            let disk = timers::give_up_lead_if_disk_hangs(Arc::clone(&node), consensus.clone());
             let reporting = report.clone();
             tasks.spawn(async move {
-                members::keep_contact(node, consensus).await;
-                reporting.send(Fatal::Diverged);
+                let reason = tokio::select! {
+                    () = contact => Fatal::Diverged,
+                    () = disk => Fatal::DiskHangs,
+                };
+                reporting.send(reason);
             });
         }
         let zxid = node.state.read().meta.zxid;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::apply::Command;
+use crate::consensus::Consensus;
 use crate::publish::{Node, Origin};
 use crate::tree::{Owner, Znode};
 
@@ -116,6 +117,37 @@ pub async fn watch_log(node: Arc<Node>) {
             tracing::warn!("a sync of the log has not ended: no write is answered until it does");
         }
         hung = hangs;
+    }
+}
+
+/// How often a leader looks whether its disk answers.
+const DISK_CHECK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Lets another member lead when a sync of this leader's log takes longer than a member may be out of touch. Returns when
+/// nobody took over: the process should end then, so that the others elect a leader whose disk answers.
+pub async fn give_up_lead_if_disk_hangs(node: Arc<Node>, consensus: Consensus) {
+    let Some(limit) = node.contact.limit() else {
+        return std::future::pending().await;
+    };
+    let mut checks = tokio::time::interval(DISK_CHECK_INTERVAL);
+    checks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        checks.tick().await;
+        let hangs = consensus.status().log.writing_for;
+        let hangs = hangs.filter(|time| *time > limit);
+        // The only voter has nobody to give the lead to, and its data may be all there is.
+        if let (Some(time), Some(_)) = (hangs, node.leads())
+            && consensus.voters() > 1
+        {
+            tracing::warn!(
+                seconds = time.as_secs_f32(),
+                "a sync of the log does not end: another member is to lead"
+            );
+            consensus.hand_over().await;
+            if node.leads().is_some() {
+                return;
+            }
+        }
     }
 }
 
