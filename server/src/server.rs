@@ -19,6 +19,7 @@ use crate::connection::{Listener, Workers, bind};
 use crate::consensus::{
     Consensus, Options, PeerMember, PeerOptions, Refusal, StartError, TryProposeError,
 };
+use crate::peer::{Tls, TlsError};
 use crate::publish::{ApplyError, FlushPolicy, Flusher, Machine, Node, Origin, TreeFolders};
 use crate::tree::StoreError;
 use crate::view::NodeView;
@@ -48,6 +49,9 @@ pub enum ServeError {
         /// What the system says.
         source: io::Error,
     },
+    /// The links to the other members cannot have TLS.
+    #[error(transparent)]
+    PeerTls(#[from] TlsError),
     /// Which tree is the current one cannot be told.
     #[error("cannot find the tree: {0}")]
     Tree(io::Error),
@@ -137,6 +141,7 @@ impl Server {
             .local_addr()
             .map_err(listen("clients", config.client.address))?;
         let peers = bind_peers(&config)?;
+        let tls = peer_tls(&config)?;
         let admin = bind_http(&config).await?;
 
         let (fatal_sender, mut fatal) = mpsc::channel(8);
@@ -196,7 +201,7 @@ impl Server {
         }
         let refused = Arc::new(Notify::new());
         let joined = tokio::select! {
-            joined = join(&node, machine, peers, &refused, report.clone()) => joined,
+            joined = join(&node, machine, peers, tls, &refused, report.clone()) => joined,
             // A member may wait for the others for long.
             Some(reason) = fatal.recv() => Err(reason.into()),
         };
@@ -434,11 +439,23 @@ fn bind_peers(config: &Config) -> Result<Option<std::net::TcpListener>, ServeErr
     })
 }
 
+/// TLS between this member and the others, if the config asks for it.
+fn peer_tls(config: &Config) -> Result<Option<Arc<Tls>>, ServeError> {
+    let (Some(ensemble), Some(settings)) = (&config.ensemble, &config.peer_tls) else {
+        return Ok(None);
+    };
+    let members = ensemble.members.values();
+    let hosts = members.flat_map(|member| &member.addresses);
+    let hosts = hosts.map(|address| address.host.clone()).collect();
+    Ok(Some(Tls::load(settings, hosts)?))
+}
+
 /// Opens the log and joins the ensemble.
 async fn join(
     node: &Arc<Node>,
     machine: Machine,
     listener: Option<std::net::TcpListener>,
+    tls: Option<Arc<Tls>>,
     refused: &Arc<Notify>,
     report: Report,
 ) -> Result<Consensus, ServeError> {
@@ -468,6 +485,7 @@ async fn join(
                 .map(|(id, member)| (*id, PeerMember::of(member)))
                 .collect(),
             listener: Arc::new(listener),
+            tls,
             reconfig_enabled: ensemble.reconfig_enabled,
             check_forwarded: Arc::new(move |command| Batch::stamped(command, clock.wall_ms()).ok()),
             on_report: Arc::new(move |member, report| {

@@ -46,8 +46,14 @@ const NO_LOCAL_SESSIONS: Fate = NotUsed("all sessions are global");
 const NO_ADMIN_SNAPSHOT: Fate = NotUsed("the commands snapshot and restore are switched off");
 const NO_TLS: Fate = Refused {
     harmless: &["false"],
-    remedy: "it does not speak TLS yet; remove the key and put a TLS proxy before the port, or stay with ZooKeeper",
+    remedy: "it speaks TLS between servers only; remove the key and put a TLS proxy before the port, or stay with ZooKeeper",
 };
+const NO_SUCH_PEER_TLS: Fate = Refused {
+    harmless: &["false"],
+    remedy: "it cannot restrict the TLS between servers in that way; remove the key if they may do without",
+};
+const NO_STORE_PASSWORD: Fate =
+    NotUsedInEnsemble("keys and certificates are in PEM files without a password");
 const NO_SASL: Fate = Refused {
     harmless: &["false"],
     remedy: "it does not speak SASL yet; remove the key if clients may do without, or stay with ZooKeeper",
@@ -237,17 +243,46 @@ const RULES: &[Rule] = &[
                      ACL needs the scheme",
         },
     ),
-    // TLS.
+    // TLS to clients.
     ("secureClientPort", NO_TLS),
     ("secureClientPortAddress", NO_TLS),
     ("client.portUnification", NO_TLS),
     ("client.certReload", NO_TLS),
-    ("ssl.*", NO_TLS),
-    ("sslQuorum", NO_TLS),
-    ("sslQuorumReloadCertFiles", NO_TLS),
-    ("portUnification", NO_TLS),
     ("X509AuthenticationProvider.*", NO_TLS),
-    ("fips-mode", NotUsed("it concerns TLS, which is not spoken")),
+    ("fips-mode", NotUsed("it concerns the TLS of Java")),
+    // TLS between servers.
+    ("sslQuorum", InEnsemble),
+    ("portUnification", InEnsemble),
+    (
+        "sslQuorumReloadCertFiles",
+        NotUsedInEnsemble(
+            "keys and certificates are always read again when their files have changed",
+        ),
+    ),
+    ("ssl.quorum.keyStore.location", InEnsemble),
+    ("ssl.quorum.keyStore.type", InEnsemble),
+    ("ssl.quorum.keyStore.password", NO_STORE_PASSWORD),
+    ("ssl.quorum.keyStore.passwordPath", NO_STORE_PASSWORD),
+    ("ssl.quorum.trustStore.location", InEnsemble),
+    ("ssl.quorum.trustStore.type", InEnsemble),
+    ("ssl.quorum.trustStore.password", NO_STORE_PASSWORD),
+    ("ssl.quorum.trustStore.passwordPath", NO_STORE_PASSWORD),
+    ("ssl.quorum.clientAuth", InEnsemble),
+    ("ssl.quorum.hostnameVerification", InEnsemble),
+    ("ssl.quorum.clientHostnameVerification", InEnsemble),
+    ("ssl.quorum.protocol", InEnsemble),
+    ("ssl.quorum.enabledProtocols", InEnsemble),
+    (
+        "ssl.quorum.allowReverseDnsLookup",
+        NotUsedInEnsemble("the name of an address is never asked for; the address of a name is"),
+    ),
+    (
+        "ssl.quorum.handshakeDetectionTimeoutMillis",
+        NotUsedInEnsemble("another server has five seconds to say who it is"),
+    ),
+    ("ssl.quorum.sslProvider", NO_JAVA),
+    ("ssl.quorum.*", NO_SUCH_PEER_TLS),
+    ("ssl.*", NO_TLS),
     // Ensembles.
     ("server.*", Honoured),
     ("group.*", NO_HIERARCHY),

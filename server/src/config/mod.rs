@@ -22,6 +22,7 @@ mod membership;
 mod memory;
 mod metrics;
 mod notice;
+mod peer_tls;
 mod properties;
 mod replicated;
 mod settings;
@@ -39,6 +40,7 @@ pub use listen::ListenAddress;
 pub use membership::{ClientEnd, Ensemble, Member, MemberRole, PeerAddress};
 pub use metrics::MetricsProvider;
 pub use notice::{Level, Notice, Origin};
+pub use peer_tls::{ClientAuth, PeerTls, TlsVersions};
 pub use replicated::ReplicatedSettings;
 pub use storage::StorageSettings;
 pub use whitelist::Whitelist;
@@ -52,6 +54,8 @@ use std::time::Duration;
 pub struct Config {
     /// The ensemble that the config names; none when this server stands alone.
     pub ensemble: Option<Ensemble>,
+    /// TLS between the members; none when they talk without.
+    pub peer_tls: Option<PeerTls>,
     /// The base unit of time: sessions expire on its multiples.
     pub tick_time: Duration,
     /// What must be the same on every member, since it changes what a command does.
@@ -97,11 +101,13 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let tick_time = tick_time(settings)?;
         let storage = StorageSettings::read(settings)?;
+        let peer_tls = PeerTls::read(settings, notices)?;
         let membership = Membership::read(settings, tick_time, &storage.data_dir, notices)?;
         membership::check_election_algorithm(settings)?;
         Ok(Self {
             client: ClientSettings::read(settings, tick_time, membership.own.as_ref())?,
             ensemble: membership.ensemble,
+            peer_tls,
             tick_time,
             replicated: ReplicatedSettings::read(settings, notices)?,
             auth: AuthSettings::read(settings)?,

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::proposal::OnRefused;
 use crate::config::{Member, MemberRole};
 use crate::log::{Disk, LogOptions, RealDisk};
+use crate::peer::Tls;
 
 /// A member of the config, as consensus knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct PeerOptions {
     pub members: BTreeMap<u8, PeerMember>,
     /// Where the others reach this one.
     pub listener: Arc<TcpListener>,
+    /// TLS of the links; none without.
+    pub tls: Option<Arc<Tls>>,
     /// Are members changed by reconfig alone? Otherwise the `server.N` lines say who votes.
     pub reconfig_enabled: bool,
     /// Checks forwarded commands.

@@ -156,7 +156,8 @@ fn links(peers: &PeerOptions, node_id: u64) -> Arc<Links> {
         formed: false,
         lines: lines.finish(),
     };
-    Links::new(Arc::new(Local::new(identity)), peers.members.clone())
+    let local = Local::new(identity).with_tls(peers.tls.clone());
+    Links::new(Arc::new(local), peers.members.clone())
 }
 
 /// Answers the other members from now on, on the caller's runtime.

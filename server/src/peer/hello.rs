@@ -1,7 +1,11 @@
 //! The first frame each way: who is there, what it speaks, and whether the two belong together.
 
+use std::sync::Arc;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use parking_lot::Mutex;
+
+use super::tls::Tls;
 
 /// What a connection begins with: "tkpl".
 pub(super) const MAGIC: [u8; 4] = *b"tkpl";
@@ -28,10 +32,11 @@ pub struct Identity {
     pub lines: u64,
 }
 
-/// This member, as it says of itself; what is not known at the start comes later.
+/// This member, as it says of itself and proves it; what is not known at the start comes later.
 #[derive(Debug)]
 pub struct Local {
     identity: Mutex<Identity>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Local {
@@ -40,7 +45,18 @@ impl Local {
     pub fn new(identity: Identity) -> Self {
         Self {
             identity: Mutex::new(identity),
+            tls: None,
         }
+    }
+
+    /// A member whose links have TLS, if any is given.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Arc<Tls>>) -> Self {
+        Self { tls, ..self }
+    }
+
+    pub(super) fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
     }
 
     /// Who it is now.

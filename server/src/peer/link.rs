@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -16,6 +16,8 @@ use super::frame::{self, ANSWER, FRAME_BYTES_MAX, Frame, REFUSAL};
 use super::hello::{
     HELLO_BYTES_MAX, Hello, Identity, Local, MAGIC, VERSION, VERSION_MIN, Welcome, check_identities,
 };
+use super::stream::Stream;
+use super::tls;
 
 /// How long a connection and its first frames may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -165,14 +167,21 @@ fn unreachable(error: impl std::fmt::Display) -> LinkError {
     LinkError::Unreachable(error.to_string().into())
 }
 
-async fn connect(local: &Local, target: &Target) -> Result<(TcpStream, Identity), LinkError> {
+async fn connect(local: &Local, target: &Target) -> Result<(Stream, Identity), LinkError> {
     let mut last = unreachable("it has no address");
     for (host, port) in &target.addresses {
         let greeted = async {
             let mut stream = TcpStream::connect((host.as_str(), *port)).await?;
             prepare(&stream)?;
-            let welcome = greet(&mut stream, local, target).await?;
-            Ok::<_, io::Error>((stream, welcome))
+            let Some(tls) = local.tls().filter(|tls| tls.calls()) else {
+                let welcome = greet(&mut stream, local, target).await?;
+                return Ok((Stream::Plain(stream), welcome));
+            };
+            let mut stream = tls.call(stream, host).await?;
+            // The other end checks this one's certificate last: its refusal comes instead of the welcome.
+            let welcome = greet(&mut stream, local, target).await;
+            let welcome = welcome.map_err(|error| tls.explain(error))?;
+            Ok::<_, io::Error>((Stream::Tls(Box::new(stream)), welcome))
         };
         match timeout(CONNECT_TIMEOUT, greeted).await {
             Ok(Ok((stream, welcome))) => {
@@ -195,7 +204,11 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     socket2::SockRef::from(stream).set_tcp_user_timeout(Some(SILENCE_MAX))
 }
 
-async fn greet(stream: &mut TcpStream, local: &Local, target: &Target) -> io::Result<Welcome> {
+async fn greet(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    local: &Local,
+    target: &Target,
+) -> io::Result<Welcome> {
     let hello = Hello {
         versions: (VERSION_MIN, VERSION),
         from: local.identity(),
@@ -204,14 +217,22 @@ async fn greet(stream: &mut TcpStream, local: &Local, target: &Target) -> io::Re
     let mut out = BytesMut::from(&MAGIC[..]);
     frame::put(&mut out, 0, 0, &hello.encode());
     stream.write_all(&out).await?;
+    stream.flush().await?;
     let mut received = BytesMut::new();
-    let frame = read_frame(stream, &mut received, HELLO_BYTES_MAX).await?;
+    let frame = read_frame(stream, &mut received, HELLO_BYTES_MAX).await;
+    let frame = frame.map_err(|error| match received.first() {
+        // A greeting is too short for its length to begin so.
+        Some(&tls::ALERT) => {
+            io::Error::other("it takes links with TLS only: set sslQuorum=true here")
+        }
+        _ => error,
+    })?;
     Welcome::decode(frame.body).ok_or_else(|| io::Error::other("it is no member of an ensemble"))
 }
 
 /// The next frame of a stream.
 pub(super) async fn read_frame(
-    stream: &mut (impl AsyncReadExt + Unpin),
+    stream: &mut (impl AsyncRead + Unpin),
     received: &mut BytesMut,
     bytes_max: usize,
 ) -> io::Result<Frame> {
@@ -226,13 +247,13 @@ pub(super) async fn read_frame(
 }
 
 /// Works until the connection breaks; everything that waits on it has failed then.
-async fn serve(
-    stream: TcpStream,
-    first: Request,
-    queue: &mut mpsc::Receiver<Request>,
-) -> LinkError {
+async fn serve(stream: Stream, first: Request, queue: &mut mpsc::Receiver<Request>) -> LinkError {
     let mut waiting = HashMap::new();
-    let error = match exchange(stream, first, queue, &mut waiting).await {
+    let ended = match stream {
+        Stream::Plain(stream) => exchange(stream.into_split(), first, queue, &mut waiting).await,
+        Stream::Tls(stream) => exchange(tokio::io::split(stream), first, queue, &mut waiting).await,
+    };
+    let error = match ended {
         Ok(()) => unreachable("the link was closed"),
         Err(error) => unreachable(error),
     };
@@ -246,12 +267,11 @@ async fn serve(
 type Waiting = HashMap<u64, (Instant, OnAnswer)>;
 
 async fn exchange(
-    stream: TcpStream,
+    (mut reading, mut writing): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
     first: Request,
     queue: &mut mpsc::Receiver<Request>,
     waiting: &mut Waiting,
 ) -> io::Result<()> {
-    let (mut reading, mut writing) = stream.into_split();
     let (mut received, mut out) = (BytesMut::new(), BytesMut::new());
     let mut next_id = 0;
     let mut next = Some(first);
@@ -273,7 +293,11 @@ async fn exchange(
             }
         }
         if !out.is_empty() {
-            timeout(SILENCE_MAX, writing.write_all_buf(&mut out))
+            let written = async {
+                writing.write_all_buf(&mut out).await?;
+                writing.flush().await
+            };
+            timeout(SILENCE_MAX, written)
                 .await
                 .map_err(|_elapsed| io::Error::other("it does not read"))??;
         }

@@ -4,20 +4,23 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use super::complaints::Complaints;
 use super::frame::{self, ANSWER, FRAME_BYTES_MAX, REFUSAL};
 use super::hello::{HELLO_BYTES_MAX, Hello, Identity, Local, MAGIC, Welcome};
 use super::link::{prepare, read_frame};
+use super::stream::Stream;
+use super::tls;
 
-/// How long a caller may take to say who it is.
+/// How long a caller may take to say who it is, with the handshake of TLS.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// Requests of one link that are worked on at once; the others wait in the socket.
 const WORKING_MAX: usize = 1024;
@@ -39,6 +42,7 @@ pub trait Service: Send + Sync + 'static {
 /// Accepts links until it is dropped.
 pub async fn listen(listener: TcpListener, local: Arc<Local>, service: Arc<dyn Service>) {
     let room = Arc::new(tokio::sync::Semaphore::new(LINKS_MAX));
+    let complaints = Arc::new(Complaints::default());
     let mut links = tokio::task::JoinSet::new();
     loop {
         while links.try_join_next().is_some() {}
@@ -54,8 +58,19 @@ pub async fn listen(listener: TcpListener, local: Arc<Local>, service: Arc<dyn S
             }
         };
         let (local, service) = (Arc::clone(&local), Arc::clone(&service));
+        let complaints = Arc::clone(&complaints);
         links.spawn(async move {
-            if let Err(error) = serve(stream, peer, &local, &*service).await {
+            let ended = match greet(stream, peer, &local).await {
+                Ok(caller) => caller.serve(peer, &*service).await,
+                Err(error) => {
+                    let (host, text) = (peer.ip().to_canonical(), error.to_string());
+                    if complaints.is_news(host, &text, Instant::now()) {
+                        tracing::warn!(%peer, error = text, "another member is refused, or is none");
+                    }
+                    Ok(())
+                }
+            };
+            if let Err(error) = ended {
                 tracing::warn!(%peer, %error, "a link of another member has ended");
             }
             drop(share);
@@ -63,19 +78,64 @@ pub async fn listen(listener: TcpListener, local: Arc<Local>, service: Arc<dyn S
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    peer: SocketAddr,
-    local: &Local,
-    service: &dyn Service,
-) -> io::Result<()> {
+/// A member that has said who it is, and belongs here.
+struct Caller {
+    from: Identity,
+    stream: Stream,
+    /// What it has sent behind its greeting.
+    received: BytesMut,
+}
+
+impl Caller {
+    async fn serve(self, peer: SocketAddr, service: &dyn Service) -> io::Result<()> {
+        let Caller {
+            from,
+            stream,
+            received,
+        } = self;
+        tracing::debug!(%peer, server = from.my_id, "linked");
+        let ended = match stream {
+            Stream::Plain(stream) => exchange(stream.into_split(), received, &from, service).await,
+            Stream::Tls(stream) => {
+                exchange(tokio::io::split(stream), received, &from, service).await
+            }
+        };
+        match ended {
+            // A member that stops or dies drops its links.
+            Err(error) if is_end(&error) => Ok(()),
+            ended => ended,
+        }
+    }
+}
+
+/// Learns who calls.
+async fn greet(stream: TcpStream, peer: SocketAddr, local: &Local) -> io::Result<Caller> {
     prepare(&stream)?;
-    let mut received = BytesMut::new();
-    let hello = timeout(HELLO_TIMEOUT, read_hello(&mut stream, &mut received))
+    let greeted = async {
+        let mut received = BytesMut::new();
+        match secured(stream, local).await? {
+            Stream::Plain(mut stream) => {
+                let hello = read_hello(&mut stream, &mut received).await?;
+                Ok((Stream::Plain(stream), received, hello, Ok(())))
+            }
+            Stream::Tls(mut stream) => {
+                let hello = read_hello(&mut stream, &mut received).await;
+                let (hello, is_from_there) = match local.tls() {
+                    Some(tls) => (
+                        hello.map_err(|error| tls.explain(error))?,
+                        tls.check_caller(&stream, peer).await,
+                    ),
+                    None => (hello?, Ok(())),
+                };
+                Ok((Stream::Tls(stream), received, hello, is_from_there))
+            }
+        }
+    };
+    let (mut stream, received, hello, is_from_there) = timeout(HELLO_TIMEOUT, greeted)
         .await
-        .map_err(|_elapsed| io::Error::other("it does not say who it is"))??;
+        .unwrap_or_else(|_elapsed| Err(io::Error::other("it does not say who it is")))?;
     let own = local.identity();
-    let checked = hello.check(&own);
+    let checked = is_from_there.and_then(|()| hello.check(&own));
     let welcome = Welcome {
         version: *checked.as_ref().unwrap_or(&0),
         from: own,
@@ -83,14 +143,42 @@ async fn serve(
     };
     let mut out = BytesMut::new();
     frame::put(&mut out, 0, 0, &welcome.encode());
-    stream.write_all_buf(&mut out).await?;
-    checked.map_err(io::Error::other)?;
-    tracing::debug!(%peer, server = hello.from.my_id, "linked");
-    match exchange(stream, received, &hello.from, service).await {
-        // A member that stops or dies drops its links.
-        Err(error) if is_end(&error) => Ok(()),
-        ended => ended,
+    match &mut stream {
+        Stream::Plain(stream) => stream.write_all_buf(&mut out).await?,
+        Stream::Tls(stream) => {
+            stream.write_all_buf(&mut out).await?;
+            stream.flush().await?;
+        }
     }
+    checked.map_err(io::Error::other)?;
+    Ok(Caller {
+        from: hello.from,
+        stream,
+        received,
+    })
+}
+
+/// The connection with TLS over it, if the caller speaks it, and as it is, if that is allowed. The first byte tells.
+async fn secured(stream: TcpStream, local: &Local) -> io::Result<Stream> {
+    let Some(tls) = local.tls() else {
+        return Ok(Stream::Plain(stream));
+    };
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    if first == [tls::HANDSHAKE] {
+        return Ok(Stream::Tls(Box::new(tls.accept(stream).await?)));
+    }
+    if tls.accepts_plain() {
+        return Ok(Stream::Plain(stream));
+    }
+    if first == MAGIC[..1] {
+        tls::want_tls(stream).await;
+    }
+    Err(io::Error::other(
+        "it does not speak TLS: set sslQuorum=true on it, or portUnification=true here to switch over first",
+    ))
 }
 
 fn is_end(error: &io::Error) -> bool {
@@ -101,9 +189,17 @@ fn is_end(error: &io::Error) -> bool {
     )
 }
 
-async fn read_hello(stream: &mut TcpStream, received: &mut BytesMut) -> io::Result<Hello> {
+async fn read_hello(
+    stream: &mut (impl AsyncRead + Unpin),
+    received: &mut BytesMut,
+) -> io::Result<Hello> {
     let mut magic = [0; MAGIC.len()];
     stream.read_exact(&mut magic).await?;
+    if magic[0] == tls::HANDSHAKE {
+        return Err(io::Error::other(
+            "it speaks TLS, and this server does not: set sslQuorum=true here, or portUnification=true to switch over first",
+        ));
+    }
     if magic != MAGIC {
         return Err(io::Error::other(
             "it is no treekeeper: ZooKeeper servers cannot be members of a treekeeper ensemble, and clients connect to the \
@@ -115,12 +211,11 @@ async fn read_hello(stream: &mut TcpStream, received: &mut BytesMut) -> io::Resu
 }
 
 async fn exchange(
-    stream: TcpStream,
+    (mut reading, mut writing): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
     mut received: BytesMut,
     from: &Identity,
     service: &dyn Service,
 ) -> io::Result<()> {
-    let (mut reading, mut writing) = stream.into_split();
     let mut out = BytesMut::new();
     let mut working = FuturesUnordered::new();
     loop {
@@ -140,6 +235,7 @@ async fn exchange(
                     put_answer(&mut out, id, &answer);
                 }
                 writing.write_all_buf(&mut out).await?;
+                writing.flush().await?;
             }
             read = reading.read_buf(&mut received), if working.len() < WORKING_MAX => {
                 if read? == 0 {

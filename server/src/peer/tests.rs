@@ -1,5 +1,7 @@
 //! Links between two ends of this process, and what strangers send.
 
+mod tls;
+
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};

@@ -191,8 +191,8 @@ fn neglected_security_refuses_to_start() {
     assert_eq!(
         error("secureClientPort=2281"),
         format!(
-            "zoo.cfg:3: secureClientPort {refused} it does not speak TLS yet; remove the key and put a TLS proxy \
-             before the port, or stay with ZooKeeper"
+            "zoo.cfg:3: secureClientPort {refused} it speaks TLS between servers only; remove the key and put a TLS \
+             proxy before the port, or stay with ZooKeeper"
         )
     );
     assert_eq!(
@@ -205,11 +205,9 @@ fn neglected_security_refuses_to_start() {
     for line in [
         "secureClientPortAddress=::",
         "ssl.keyStore.location=/k",
-        "ssl.quorum.trustStore.location=/k",
+        "ssl.quorum.crl=true",
         "zookeeper.ssl.clientAuth=need",
         "client.portUnification=true",
-        "sslQuorum=true",
-        "portUnification=true",
         "admin.forceHttps=true",
         "enforce.auth.schemes=sasl",
         "sessionRequireClientSASLAuth=true",
@@ -234,7 +232,7 @@ fn neglected_security_refuses_to_start() {
 
 #[test]
 fn switching_off_what_is_not_supported_is_harmless() {
-    let lines = "client.portUnification=false\nsslQuorum=False\nenforce.auth.enabled=false\n\
+    let lines = "client.portUnification=false\nssl.clientAuth=\nenforce.auth.enabled=false\n\
                  sessionRequireClientSASLAuth=false\nquorum.auth.enableSasl=false\nsecureClientPort=\n";
     assert_eq!(notices(lines), Vec::<String>::new());
 }

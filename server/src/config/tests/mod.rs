@@ -3,6 +3,7 @@
 mod data_dir;
 mod ensemble;
 mod messages;
+mod peer_tls;
 mod sample;
 
 use super::*;

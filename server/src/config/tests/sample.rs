@@ -47,7 +47,13 @@ const ZOOKEEPERS_KEYS: &str = "dataDir dataLogDir clientPort clientPortAddress s
     ssl.keyStore.password ssl.keyStore.passwordPath ssl.keyStore.type ssl.trustStore.location ssl.protocol \
     ssl.enabledProtocols ssl.ciphersuites ssl.hostnameVerification ssl.clientHostnameVerification ssl.crl ssl.ocsp \
     ssl.clientAuth ssl.handshakeDetectionTimeoutMillis ssl.context.supplier.class ssl.sslProvider \
-    ssl.quorum.keyStore.location client.certReload";
+    ssl.quorum.keyStore.location ssl.quorum.keyStore.password ssl.quorum.keyStore.passwordPath \
+    ssl.quorum.keyStore.type ssl.quorum.trustStore.location ssl.quorum.trustStore.password \
+    ssl.quorum.trustStore.passwordPath ssl.quorum.trustStore.type ssl.quorum.protocol ssl.quorum.enabledProtocols \
+    ssl.quorum.ciphersuites ssl.quorum.hostnameVerification ssl.quorum.clientHostnameVerification \
+    ssl.quorum.allowReverseDnsLookup ssl.quorum.crl ssl.quorum.ocsp ssl.quorum.clientAuth \
+    ssl.quorum.handshakeDetectionTimeoutMillis ssl.quorum.context.supplier.class ssl.quorum.sslProvider \
+    client.certReload";
 
 #[test]
 fn every_key_of_zookeeper_is_known() {
@@ -65,6 +71,8 @@ fn every_honoured_key_is_read() {
         "dynamicConfigFile",
         "4lw.commands.whitelist",
         "server.*",
+        "ssl.quorum.keyStore.location",
+        "ssl.quorum.trustStore.location",
     ];
     let of_ensembles = [
         "initLimit",
@@ -72,6 +80,15 @@ fn every_honoured_key_is_read() {
         "peerType",
         "reconfigEnabled",
         "leaderServes",
+        "sslQuorum",
+        "portUnification",
+        "ssl.quorum.keyStore.type",
+        "ssl.quorum.trustStore.type",
+        "ssl.quorum.clientAuth",
+        "ssl.quorum.hostnameVerification",
+        "ssl.quorum.clientHostnameVerification",
+        "ssl.quorum.protocol",
+        "ssl.quorum.enabledProtocols",
     ];
     for key in keys::honoured().filter(|key| !texts.contains(key)) {
         let second = if of_ensembles.contains(&key) {

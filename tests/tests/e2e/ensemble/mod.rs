@@ -14,6 +14,7 @@ mod mismatch;
 mod observer;
 mod sessions;
 mod strict_reads;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
