@@ -24,6 +24,7 @@ mod metrics;
 mod notice;
 mod properties;
 mod replicated;
+mod sessions;
 mod settings;
 mod storage;
 mod whitelist;
@@ -40,6 +41,7 @@ pub use membership::{ClientEnd, Ensemble, Member, MemberRole, PeerAddress};
 pub use metrics::MetricsProvider;
 pub use notice::{Level, Notice, Origin};
 pub use replicated::ReplicatedSettings;
+pub use sessions::SessionSettings;
 pub use storage::StorageSettings;
 pub use whitelist::Whitelist;
 
@@ -58,6 +60,8 @@ pub struct Config {
     pub replicated: ReplicatedSettings,
     /// The client port and the limits of connections and sessions.
     pub client: ClientSettings,
+    /// Which sessions only this server knows.
+    pub sessions: SessionSettings,
     /// How clients prove who they are.
     pub auth: AuthSettings,
     /// How often empty containers and expired TTL znodes are removed.
@@ -101,6 +105,7 @@ impl Config {
         membership::check_election_algorithm(settings)?;
         Ok(Self {
             client: ClientSettings::read(settings, tick_time, membership.own.as_ref())?,
+            sessions: SessionSettings::read(settings, membership.ensemble.is_some(), notices)?,
             ensemble: membership.ensemble,
             tick_time,
             replicated: ReplicatedSettings::read(settings, notices)?,
