@@ -8,10 +8,12 @@ mod commands;
 mod everyone_killed;
 mod forms_and_serves;
 mod leader_killed;
+mod local_sessions;
 mod members;
 mod minority;
 mod mismatch;
 mod observer;
+mod read_only_mode;
 mod sessions;
 mod strict_reads;
 
