@@ -75,6 +75,7 @@ pub async fn keep_contact(node: Arc<Node>, consensus: Consensus) {
         }
         if is_current && !was_current {
             tracing::info!("in contact with a quorum");
+            close_read_only(&node);
         }
         was_current = is_current;
     }
@@ -83,6 +84,16 @@ pub async fn keep_contact(node: Arc<Node>, consensus: Consensus) {
 fn close_clients(node: &Node) {
     for connection in node.registry.all() {
         connection.close();
+    }
+}
+
+/// Who made do with reading can have more now: these sessions end, and their clients find a member that writes.
+fn close_read_only(node: &Node) {
+    node.read_only_sessions.lock().clear();
+    for connection in node.registry.all() {
+        if connection.is_read_only() {
+            connection.close();
+        }
     }
 }
 

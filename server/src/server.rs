@@ -197,6 +197,7 @@ impl Server {
             && let Some((listener, admin)) = listening.take()
         {
             spawn_http(&mut tasks, admin, &view, &config, &stopped);
+            tasks.spawn(timers::expire_local_sessions(Arc::clone(&node)));
             tasks.spawn(listener.run());
         }
         let refused = Arc::new(Notify::new());

@@ -88,6 +88,41 @@ async fn close_expired(node: &Node, mut due: mpsc::UnboundedReceiver<Due>) {
     }
 }
 
+/// Ends the sessions of this member alone whose time-out has passed, every tick. No command is needed for that.
+pub async fn expire_local_sessions(node: Arc<Node>) {
+    let mut ticks = tokio::time::interval(node.config.tick_time);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut was_current = false;
+    loop {
+        ticks.tick().await;
+        let now_ms = node.clock.now_ms();
+        let mut expired = node.read_only_sessions.lock().tick(now_ms);
+        let is_current = node.contact.is_current();
+        let mut local = node.local_sessions.lock();
+        if !is_current {
+            // Their clients were sent away, and come back with the quorum.
+            local.rest();
+        } else if was_current {
+            expired.extend(local.tick(now_ms));
+        } else {
+            local.restart(now_ms);
+        }
+        drop(local);
+        was_current = is_current;
+        for session in expired {
+            tracing::info!(
+                session = format_args!("{session:#x}"),
+                "local session expired"
+            );
+            node.metrics.stale_sessions_expired.increment();
+            let holder = node.holders.lock().release(session);
+            if let Some(holder) = holder {
+                holder.close();
+            }
+        }
+    }
+}
+
 /// How often the log is asked how its disk does.
 const LOG_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -37,6 +37,9 @@ impl NodeView {
     }
 
     fn mode(&self) -> ServerMode {
+        if self.node.contact.is_read_only() {
+            return ServerMode::ReadOnly;
+        }
         let role = self
             .node
             .consensus
@@ -57,7 +60,7 @@ fn count(number: usize) -> u64 {
 
 impl View for NodeView {
     fn is_serving(&self) -> bool {
-        self.node.contact.is_current()
+        self.node.contact.is_current() || self.node.serves_read_only()
     }
 
     fn config(&self) -> &Config {
@@ -81,6 +84,8 @@ impl View for NodeView {
             client_port: self.client_port,
             connection_count: self.node.registry.len(),
             session_count: state.sessions.len(),
+            local_session_count: self.node.local_sessions.lock().len()
+                + self.node.read_only_sessions.lock().len(),
             outstanding_requests: count(self.node.proposer.outstanding()),
             // A stock server counts the root twice, as "" and as "/"; dashboards compare with that.
             node_count: state.meta.znode_count + 1,
@@ -145,15 +150,27 @@ impl View for NodeView {
     fn sessions(&self) -> Vec<SessionInfo> {
         let state = self.node.state.read();
         let expiry = self.node.expiry.lock();
-        let sessions = state.sessions.iter().map(|(id, session)| SessionInfo {
+        let clock = self.node.clock;
+        let global = state.sessions.iter().map(|(id, session)| SessionInfo {
             id: *id,
-            expires_at: self
-                .node
-                .clock
-                .wall_of(expiry.deadline_ms(*id).unwrap_or_default()),
+            is_local: false,
+            expires_at: clock.wall_of(expiry.deadline_ms(*id).unwrap_or_default()),
             ephemerals: session.ephemerals.iter().map(ToString::to_string).collect(),
         });
-        sessions.collect()
+        let mut sessions: Vec<SessionInfo> = global.collect();
+        drop(expiry);
+        drop(state);
+        for table in [&self.node.local_sessions, &self.node.read_only_sessions] {
+            let local = table.lock();
+            sessions.extend(local.deadlines_ms().map(|(id, deadline_ms)| SessionInfo {
+                id,
+                is_local: true,
+                expires_at: clock.wall_of(deadline_ms),
+                ephemerals: Vec::new(),
+            }));
+        }
+        sessions.sort_by_key(|session| session.id);
+        sessions
     }
 
     fn watches(&self) -> Vec<WatchedPaths> {

@@ -115,6 +115,22 @@ impl FixedView {
         self.in_mode(mode)
     }
 
+    /// One, if the settings allow any.
+    fn local_sessions(&self) -> Vec<SessionInfo> {
+        let session = SessionInfo {
+            id: LOCAL_SESSION,
+            is_local: true,
+            expires_at: moment() + Duration::from_secs(20),
+            ephemerals: Vec::new(),
+        };
+        Vec::from_iter(self.config.sessions.local.then_some(session))
+    }
+
+    pub(super) fn allowing_local_sessions(mut self) -> Self {
+        self.config.sessions.local = true;
+        self
+    }
+
     pub(super) fn without_leader(mut self) -> Self {
         if let Some(ensemble) = &mut self.ensemble {
             ensemble.leader_id = None;
@@ -134,6 +150,7 @@ fn moment() -> SystemTime {
 }
 
 const SESSION: i64 = 0x100_0016_c261_0000;
+const LOCAL_SESSION: i64 = 0x4040_0016_c261_0000;
 
 impl View for FixedView {
     fn is_serving(&self) -> bool {
@@ -160,6 +177,7 @@ impl View for FixedView {
             client_port: 2181,
             connection_count: 2,
             session_count: 1,
+            local_session_count: self.local_sessions().len(),
             outstanding_requests: 0,
             node_count: 72,
             watch_count: 3,
@@ -212,15 +230,19 @@ impl View for FixedView {
         let expires_at = moment() + Duration::from_secs(10);
         let owner = SessionInfo {
             id: SESSION,
+            is_local: false,
             expires_at,
             ephemerals,
         };
         let other = SessionInfo {
             id: SESSION + 1,
+            is_local: false,
             expires_at,
             ephemerals: Vec::new(),
         };
-        vec![owner, other]
+        let mut sessions = vec![owner, other];
+        sessions.extend(self.local_sessions());
+        sessions
     }
 
     fn watches(&self) -> Vec<WatchedPaths> {

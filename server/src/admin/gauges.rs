@@ -136,7 +136,11 @@ pub(super) fn read(view: &dyn View) -> Vec<Gauge> {
         "Live sessions.",
         saturated(server.session_count as u64),
     );
-    gauges.whole("local_sessions", "Live sessions of this server alone.", 0);
+    gauges.whole(
+        "local_sessions",
+        "Live sessions of this server alone.",
+        saturated(server.local_session_count as u64),
+    );
     gauges.decimal(
         "connection_drop_probability",
         "Probability that a new connection is refused.",

@@ -110,8 +110,10 @@ pub struct ServerInfo {
     pub client_port: u16,
     /// Open connections on the client port, a four-letter word's own included.
     pub connection_count: usize,
-    /// Live sessions.
+    /// Live sessions that all members know.
     pub session_count: usize,
+    /// Live sessions that only this member knows.
+    pub local_session_count: usize,
     /// Requests received and not yet answered.
     pub outstanding_requests: u64,
     /// Znodes in the tree.
@@ -224,6 +226,8 @@ pub struct ConnectionSession {
 pub struct SessionInfo {
     /// The session's id.
     pub id: i64,
+    /// Whether only this member knows it.
+    pub is_local: bool,
     /// When it ends unless its client is heard again.
     pub expires_at: SystemTime,
     /// The paths of its ephemeral znodes, sorted.

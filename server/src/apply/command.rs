@@ -25,6 +25,22 @@ pub enum Command {
         /// What it asks for.
         request: Request,
     },
+    /// A write of a session that only the member knows that proposed it: there is no generation to check.
+    LocalClient {
+        /// The session that sent it.
+        session: i64,
+        /// Who the connection was.
+        identities: Identities,
+        /// What it asks for.
+        request: Request,
+    },
+    /// Makes a local session global.
+    UpgradeSession {
+        /// The session.
+        session: i64,
+        /// Negotiated time-out.
+        timeout_ms: i32,
+    },
     /// Opens a session.
     OpenSession {
         /// Negotiated time-out.
@@ -103,6 +119,8 @@ const CLOSE_SESSION: u8 = 4;
 const REMOVE_EXPIRED: u8 = 5;
 const FORM: u8 = 6;
 const SETTINGS: u8 = 7;
+const LOCAL_CLIENT: u8 = 16;
+const UPGRADE_SESSION: u8 = 17;
 
 /// Collects commands into the bytes of a batch.
 #[derive(Debug)]
@@ -132,6 +150,17 @@ impl BatchWriter {
         self.begin(CLIENT);
         self.bytes.put_i64(session);
         self.bytes.put_u32(generation);
+        self.request(identities, op, body);
+    }
+
+    /// The same for a write of a local session.
+    pub fn local_client(&mut self, session: i64, identities: &[Identity], op: OpCode, body: &[u8]) {
+        self.begin(LOCAL_CLIENT);
+        self.bytes.put_i64(session);
+        self.request(identities, op, body);
+    }
+
+    fn request(&mut self, identities: &[Identity], op: OpCode, body: &[u8]) {
         let at = self.bytes.len();
         self.bytes.put_u32(0);
         for identity in identities {
@@ -148,10 +177,20 @@ impl BatchWriter {
     /// Adds any other command.
     ///
     /// # Panics
-    /// With a client's write, which [`Self::client`] takes in the client's own bytes.
+    /// With a client's write, which [`Self::client`] and [`Self::local_client`] take in the client's own bytes.
     pub fn push(&mut self, command: &Command) {
         match command {
-            Command::Client { .. } => panic!("a client's write is added with its own bytes"),
+            Command::Client { .. } | Command::LocalClient { .. } => {
+                panic!("a client's write is added with its own bytes")
+            }
+            Command::UpgradeSession {
+                session,
+                timeout_ms,
+            } => {
+                self.begin(UPGRADE_SESSION);
+                self.bytes.put_i64(*session);
+                self.bytes.put_i32(*timeout_ms);
+            }
             Command::OpenSession { timeout_ms } => {
                 self.begin(OPEN_SESSION);
                 self.bytes.put_i32(*timeout_ms);
@@ -276,21 +315,27 @@ fn take_command(
         CLIENT => {
             let session = input.try_get_i64().map_err(malformed)?;
             let generation = input.try_get_u32().map_err(malformed)?;
-            let identities = take_bytes(input)?;
-            if identities != last.0 {
-                *last = (identities.clone(), take_identities(identities)?);
-            }
-            let op = OpCode::from_i32(input.try_get_i32().map_err(malformed)?)
-                .ok_or(CommandError::Malformed)?;
-            let body = take_bytes(input)?;
-            let request = Request::decode(op, &body).map_err(|_| CommandError::Malformed)?;
+            let (identities, request) = take_request(input, last)?;
             Command::Client {
                 session,
                 generation,
-                identities: Identities::clone(&last.1),
+                identities,
                 request,
             }
         }
+        LOCAL_CLIENT => {
+            let session = input.try_get_i64().map_err(malformed)?;
+            let (identities, request) = take_request(input, last)?;
+            Command::LocalClient {
+                session,
+                identities,
+                request,
+            }
+        }
+        UPGRADE_SESSION => Command::UpgradeSession {
+            session: input.try_get_i64().map_err(malformed)?,
+            timeout_ms: input.try_get_i32().map_err(malformed)?,
+        },
         OPEN_SESSION => Command::OpenSession {
             timeout_ms: input.try_get_i32().map_err(malformed)?,
         },
@@ -320,6 +365,22 @@ fn take_command(
         }
         _ => return Err(CommandError::Malformed),
     })
+}
+
+/// Who asks for what.
+fn take_request(
+    input: &mut Bytes,
+    last: &mut (Bytes, Identities),
+) -> Result<(Identities, Request), CommandError> {
+    let identities = take_bytes(input)?;
+    if identities != last.0 {
+        *last = (identities.clone(), take_identities(identities)?);
+    }
+    let op =
+        OpCode::from_i32(input.try_get_i32().map_err(malformed)?).ok_or(CommandError::Malformed)?;
+    let body = take_bytes(input)?;
+    let request = Request::decode(op, &body).map_err(|_| CommandError::Malformed)?;
+    Ok((Identities::clone(&last.1), request))
 }
 
 fn take_identities(mut input: Bytes) -> Result<Identities, CommandError> {
@@ -399,7 +460,12 @@ mod tests {
             secret: [6; 32],
         });
         writer.push(&Command::Settings(ReplicatedSettings::default()));
-        assert_eq!(writer.len(), 7);
+        writer.local_client(8, &identities, OpCode::Delete, &body);
+        writer.push(&Command::UpgradeSession {
+            session: 8,
+            timeout_ms: 5000,
+        });
+        assert_eq!(writer.len(), 9);
         writer.finish(1, 2, 3, 4)
     }
 
@@ -432,6 +498,22 @@ mod tests {
         assert_eq!(
             batch.commands[6],
             Command::Settings(ReplicatedSettings::default())
+        );
+        let Command::LocalClient {
+            session: 8,
+            identities,
+            request: Request::Delete(_),
+        } = &batch.commands[7]
+        else {
+            panic!("{:?}", batch.commands[7])
+        };
+        assert_eq!(identities[0].id, "::1");
+        assert_eq!(
+            batch.commands[8],
+            Command::UpgradeSession {
+                session: 8,
+                timeout_ms: 5000
+            }
         );
     }
 

@@ -1,7 +1,8 @@
 //! `create`, `create2`, `createContainer`, `createTTL` (`PrepRequestProcessor.pRequest2TxnCreate`).
 
 use treekeeper_protocol::{
-    CreateKind, CreateMode, CreateRequest, ErrorCode, EventType, Stat, TTL_MS_MAX, path, perms,
+    CreateKind, CreateMode, CreateRequest, ErrorCode, EventType, Request, Stat, TTL_MS_MAX, path,
+    perms,
 };
 
 use super::state::Refusal;
@@ -78,6 +79,20 @@ pub(super) fn create(
     Ok(Created { path, stat })
 }
 
+/// Does a request create an ephemeral znode, by itself or as a part of a multi? Only a session that all members know can
+/// own one (`QuorumZooKeeperServer.checkUpgradeSession`).
+#[must_use]
+pub fn creates_ephemeral(request: &Request) -> bool {
+    match request {
+        Request::Create(CreateRequest { kind, flags, .. }) => {
+            matches!(kind, CreateKind::Create | CreateKind::Create2)
+                && CreateMode::from_flags(*flags).is_some_and(CreateMode::is_ephemeral)
+        }
+        Request::Multi(multi) => multi.ops.iter().any(creates_ephemeral),
+        _ => false,
+    }
+}
+
 /// What operation and flags ask for together; odd combinations do what a stock server does with them.
 fn shape(state: &State, cx: Context<'_>, request: &CreateRequest) -> Result<Shape, ErrorCode> {
     let mode = CreateMode::from_flags(request.flags).ok_or(ErrorCode::BadArguments)?;
@@ -86,6 +101,10 @@ fn shape(state: &State, cx: Context<'_>, request: &CreateRequest) -> Result<Shap
     }
     let owner = match request.kind {
         CreateKind::Container => Owner::Container,
+        // Every session that may own something is known here; a local one is not.
+        _ if mode.is_ephemeral() && !state.sessions.contains_key(&cx.session) => {
+            return Err(ErrorCode::EphemeralOnLocalSession);
+        }
         _ if mode.is_ephemeral() => Owner::Session(cx.session),
         _ => Owner::Persistent,
     };

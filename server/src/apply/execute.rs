@@ -8,6 +8,7 @@ use super::{
     Command, Context, Outcome, Reply, Session, State, close_session, create, delete, multi,
     password_of, remove_expired, set_acl, set_data,
 };
+use crate::auth::Identities;
 use crate::tree::StoreError;
 
 /// Version of the rules of apply. It rises with every change of what a command does, once all members know it.
@@ -51,32 +52,35 @@ pub fn execute(
             {
                 return Ok(None);
             }
+            write(state, term, *session, identities, request).map(Some)
+        }
+        // Whether the session lives is for its own member to know. It owns nothing, so there is nothing to guard.
+        Command::LocalClient {
+            session,
+            identities,
+            request,
+        } => write(state, term, *session, identities, request).map(Some),
+        Command::UpgradeSession {
+            session,
+            timeout_ms,
+        } => {
             let zxid = next_zxid(state, term);
-            let cx = Context {
-                zxid,
-                time_ms,
-                session: *session,
-                identities,
-            };
-            let result = match client(state, cx, request) {
-                Ok(reply) => Ok(reply),
-                Err(Refusal::Code(code)) => Err(code),
-                Err(Refusal::Store(error)) => return Err(error),
-            };
+            if state.sessions.contains_key(session) {
+                let result = Err(ErrorCode::SessionExpired);
+                return Ok(Some(Outcome { zxid, result }));
+            }
+            open(state, *session, *timeout_ms);
+            let result = Ok(Reply::SessionUpgraded {
+                id: *session,
+                timeout_ms: *timeout_ms,
+            });
             Ok(Some(Outcome { zxid, result }))
         }
         Command::OpenSession { timeout_ms } => {
             let zxid = next_zxid(state, term);
             let id = state.meta.next_session_id;
             state.meta.next_session_id = id + 1;
-            state.sessions.insert(
-                id,
-                Session {
-                    timeout_ms: *timeout_ms,
-                    ..Session::default()
-                },
-            );
-            state.store_session(id);
+            open(state, id, *timeout_ms);
             Ok(Some(Outcome {
                 zxid,
                 result: Ok(session_reply(state, id, *timeout_ms)),
@@ -129,6 +133,37 @@ pub fn execute(
             }))
         }
     }
+}
+
+fn open(state: &mut State, id: i64, timeout_ms: i32) {
+    let session = Session {
+        timeout_ms,
+        ..Session::default()
+    };
+    state.sessions.insert(id, session);
+    state.store_session(id);
+}
+
+fn write(
+    state: &mut State,
+    term: u64,
+    session: i64,
+    identities: &Identities,
+    request: &Request,
+) -> Result<Outcome, StoreError> {
+    let zxid = next_zxid(state, term);
+    let cx = Context {
+        zxid,
+        time_ms: state.meta.time_ms,
+        session,
+        identities,
+    };
+    let result = match client(state, cx, request) {
+        Ok(reply) => Ok(reply),
+        Err(Refusal::Code(code)) => Err(code),
+        Err(Refusal::Store(error)) => return Err(error),
+    };
+    Ok(Outcome { zxid, result })
 }
 
 fn client(state: &mut State, cx: Context<'_>, request: &Request) -> Result<Reply, Refusal> {

@@ -25,6 +25,7 @@ mod set_data;
 mod state;
 
 pub use command::{Batch, BatchWriter, Command, CommandError};
+pub use create::creates_ephemeral;
 pub use digest::DIGEST_VERSION;
 pub use execute::{BATCH_RULES_VERSION, execute, paths_of};
 pub use members_changed::members_changed;

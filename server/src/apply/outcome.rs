@@ -43,6 +43,13 @@ pub enum Reply {
         /// Its password.
         password: [u8; PASSWORD_LEN],
     },
+    /// A local session became global, in generation 0.
+    SessionUpgraded {
+        /// Its id.
+        id: i64,
+        /// Its negotiated time-out, in ms.
+        timeout_ms: i32,
+    },
     /// A session is closed: whoever holds its connection closes it.
     SessionClosed {
         /// Its id.

@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod events;
+mod local;
 mod model;
 mod multi;
 mod order;

@@ -42,7 +42,6 @@ const OWN_STORAGE: Fate =
 const OWN_PIPELINE: Fate = NotUsed("requests take another way through treekeeper");
 const NO_JAVA: Fate = NotUsed("there is no Java virtual machine");
 const NO_THROTTLE: Fate = NotUsed("requests are held back by globalOutstandingLimit alone");
-const NO_LOCAL_SESSIONS: Fate = NotUsed("all sessions are global");
 const NO_ADMIN_SNAPSHOT: Fate = NotUsed("the commands snapshot and restore are switched off");
 const NO_TLS: Fate = Refused {
     harmless: &["false"],
@@ -139,8 +138,8 @@ const RULES: &[Rule] = &[
         NotUsed("replies are not cached; znodes are, see treekeeper.cacheSize"),
     ),
     ("readonlymode.enabled", Honoured),
-    ("localSessionsEnabled", NO_LOCAL_SESSIONS),
-    ("localSessionsUpgradingEnabled", NO_LOCAL_SESSIONS),
+    ("localSessionsEnabled", InEnsemble),
+    ("localSessionsUpgradingEnabled", InEnsemble),
     // Disk.
     (
         "forceSync",

@@ -25,6 +25,7 @@ mod notice;
 mod peer_tls;
 mod properties;
 mod replicated;
+mod sessions;
 mod settings;
 mod storage;
 mod whitelist;
@@ -42,6 +43,7 @@ pub use metrics::MetricsProvider;
 pub use notice::{Level, Notice, Origin};
 pub use peer_tls::{ClientAuth, PeerTls, TlsVersions};
 pub use replicated::ReplicatedSettings;
+pub use sessions::SessionSettings;
 pub use storage::StorageSettings;
 pub use whitelist::Whitelist;
 
@@ -62,6 +64,8 @@ pub struct Config {
     pub replicated: ReplicatedSettings,
     /// The client port and the limits of connections and sessions.
     pub client: ClientSettings,
+    /// Which sessions only this server knows.
+    pub sessions: SessionSettings,
     /// How clients prove who they are.
     pub auth: AuthSettings,
     /// How often empty containers and expired TTL znodes are removed.
@@ -106,6 +110,7 @@ impl Config {
         membership::check_election_algorithm(settings)?;
         Ok(Self {
             client: ClientSettings::read(settings, tick_time, membership.own.as_ref())?,
+            sessions: SessionSettings::read(settings, membership.ensemble.is_some(), notices)?,
             ensemble: membership.ensemble,
             peer_tls,
             tick_time,

@@ -32,6 +32,8 @@ pub struct Connection {
     session: Mutex<Option<Session>>,
     /// Does the ConnectRequest carry the byte that old clients lack? Then the response has it, too.
     knows_read_only: AtomicBool,
+    /// Is it served although no quorum is in contact, by a member that says so?
+    read_only: AtomicBool,
     skip_acl: bool,
     waker: AtomicWaker,
 }
@@ -45,8 +47,21 @@ pub struct Session {
     pub generation: u32,
     /// Negotiated time-out, in ms.
     pub timeout_ms: i32,
+    /// Who knows it.
+    pub scope: Scope,
     /// Where requests leave word that the client lives.
     pub liveness: Arc<Liveness>,
+}
+
+/// Who knows a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All members.
+    Global,
+    /// This member alone: the session owns nothing, and cannot move.
+    Local,
+    /// This member alone, which had no contact with a quorum when it opened the session: nothing is written.
+    ReadOnly,
 }
 
 impl Connection {
@@ -59,6 +74,7 @@ impl Connection {
             identities: RwLock::new(Arc::from([Identity::ip(peer.ip())])),
             session: Mutex::new(None),
             knows_read_only: AtomicBool::new(false),
+            read_only: AtomicBool::new(false),
             skip_acl,
             waker: AtomicWaker::new(),
         }
@@ -142,6 +158,25 @@ impl Connection {
         self.knows_read_only.store(known, Ordering::Relaxed);
     }
 
+    /// The member that serves it has no contact with a quorum; the client makes do with that.
+    pub(super) fn serve_read_only(&self) {
+        self.read_only.store(true, Ordering::Relaxed);
+    }
+
+    /// Is it served only as long as this member has no contact with a quorum?
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.read_only.load(Ordering::Relaxed)
+    }
+
+    /// Its session becomes known to all members.
+    pub(super) fn upgraded(&self) {
+        if let Some(session) = &mut *self.session.lock() {
+            session.scope = Scope::Global;
+            session.generation = 0;
+        }
+    }
+
     /// Its task has something to do.
     pub fn wake(&self) {
         self.waker.wake();
@@ -216,7 +251,7 @@ impl Connection {
     fn read_only_byte(&self) -> Option<bool> {
         self.knows_read_only
             .load(Ordering::Relaxed)
-            .then_some(false)
+            .then(|| self.is_read_only())
     }
 
     fn answer_handshake(&self, response: &ConnectResponse) {
@@ -286,6 +321,8 @@ fn encode_body(result: &Result<Reply, ErrorCode>, out: &mut BytesMut) {
         Ok(Reply::Stat(stat)) => put_stat(out, stat),
         Ok(Reply::Multi(results)) => treekeeper_protocol::OpResult::encode_results(results, out),
         Ok(Reply::Empty | Reply::SessionClosed { .. }) | Err(_) => {}
-        Ok(Reply::Session { .. }) => unreachable!("a handshake has no reply header"),
+        Ok(Reply::Session { .. } | Reply::SessionUpgraded { .. }) => {
+            unreachable!("what concerns a session alone has no reply header")
+        }
     }
 }

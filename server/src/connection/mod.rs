@@ -23,7 +23,7 @@ mod statistics;
 mod task;
 mod workers;
 
-pub use handle::{Connection, Session};
+pub use handle::{Connection, Scope, Session};
 pub use large::LargeRequestBytes;
 pub use listener::{Listener, bind};
 pub use queue::Turn;

@@ -31,7 +31,7 @@ pub(super) enum Slot {
     Ready(Request),
     /// The connection's task is answering it.
     Running,
-    /// An error decided when it was received.
+    /// An error decided when it was received, or the end of a session that only this member knows.
     Refused {
         /// zxid of the reply; None is the last applied one.
         zxid: Option<i64>,

@@ -16,16 +16,17 @@ use treekeeper_protocol::{
     ConnectRequest, ErrorCode, FourLetterWord, OpCode, Request, RequestHeader,
 };
 
-use super::handshake::{Welcome, welcome};
+use super::handshake::{Welcome, welcome, welcome_to_read};
 use super::outbox::Sending;
 use super::queue::{Asked, Queue, Slot, Turn};
 use super::read::Reader;
 use super::reconfig::reconfig;
 use super::{
     CLOSE_LINGER, Connection, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_REQUESTS_MAX, OUTBOX_PAUSE_BYTES,
-    READ_BUFFER_BYTES, READY_REQUESTS_MAX, SPARE_BYTES_MAX, Session,
+    READ_BUFFER_BYTES, READY_REQUESTS_MAX, SPARE_BYTES_MAX, Scope, Session,
 };
-use crate::publish::{Node, Write};
+use crate::apply::creates_ephemeral;
+use crate::publish::{Node, Standing, Write};
 use crate::tree::StoreError;
 
 /// How a connection ended.
@@ -65,6 +66,8 @@ pub(super) struct Task<S> {
     writes: Vec<Write>,
     /// Nothing more is read: the client has closed its side, or broken the protocol.
     ended: bool,
+    /// The client has closed a session that only this member knows.
+    ends_session: bool,
     /// A sync is on its way: what is behind it waits in the buffer, so that no write overtakes a read behind it.
     syncing: Option<Turn>,
     /// Learns whether this member is up to date, for the reads that wait for that (`treekeeper.strictReads`).
@@ -89,6 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             sending: Sending::default(),
             writes: Vec::new(),
             ended: false,
+            ends_session: false,
             syncing: None,
             confirming: None,
             greeting,
@@ -241,8 +245,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     }
 
     fn take_finished(&mut self) -> io::Result<()> {
-        if self.phase != Phase::Greeting && !self.node.contact.is_current() {
-            // Somebody else may have been told otherwise: the client hears it from a member that knows.
+        // Somebody else may have been told otherwise: the client hears it from a member that knows. Who makes do with
+        // reading is served until there is contact again, and then finds a member that writes.
+        if self.phase != Phase::Greeting
+            && self.node.contact.is_current() == self.connection.is_read_only()
+        {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         let mut queue = self.connection.queue();
@@ -278,11 +285,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             return Err(End::Closed);
         };
         self.greeting = None;
-        if !self.node.contact.is_current() || self.leads_only() {
+        let welcomed = if self.node.contact.is_current() {
+            match self.leads_only() {
+                true => Welcome::Ignored,
+                false => welcome(&self.node, &self.connection, &request),
+            }
+        } else if request.read_only == Some(true) && self.node.serves_read_only() {
+            welcome_to_read(&self.node, &self.connection, &request)
+        } else {
             // As a stock server that looks for a leader: the client tries another.
-            return Err(End::Closed);
-        }
-        match welcome(&self.node, &self.connection, &request) {
+            Welcome::Ignored
+        };
+        match welcomed {
             Welcome::Opening => self.phase = Phase::Opening,
             Welcome::Refused => self.ended = true,
             Welcome::Ignored => return Err(End::Closed),
@@ -318,14 +332,51 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         // them.
         let answered = self.answer_ready(&session)?;
         if !self.writes.is_empty() {
-            self.node.proposer.writes(
-                &self.connection,
-                session.id,
-                session.generation,
-                &mut self.writes,
-            );
+            self.propose(session.id);
+        }
+        if self.ends_session {
+            self.end_session();
         }
         Ok(parsed || answered)
+    }
+
+    /// Sends the writes on their way. Those of a local session only while it is this connection's: whoever takes it over
+    /// waits for the lock, and finds them, and what makes it global, in front of its own.
+    fn propose(&mut self, session: i64) {
+        let generation = self.writes.first().and_then(|write| match write.standing {
+            Standing::Global(_) => None,
+            Standing::Local(generation) | Standing::Upgrading { generation, .. } => {
+                Some(generation)
+            }
+        });
+        let mut local = None;
+        if let Some(generation) = generation {
+            let mut sessions = self.node.local_sessions.lock();
+            let upgrades = |write: &Write| matches!(write.standing, Standing::Upgrading { .. });
+            let is_ours = if self.writes.iter().any(upgrades) {
+                sessions.close(session, generation)
+            } else {
+                sessions.is_current(session, generation)
+            };
+            if !is_ours {
+                // It has expired, or moved to another connection.
+                self.ended = true;
+                self.writes.clear();
+                self.connection.queue().closing = true;
+                return;
+            }
+            local = Some(sessions);
+        }
+        self.node
+            .proposer
+            .writes(&self.connection, session, &mut self.writes);
+        if self.ends_session {
+            // Before the lock is gone: the reply may be on its way already.
+            if let (Some(sessions), Some(generation)) = (&mut local, generation) {
+                sessions.close(session, generation);
+            }
+        }
+        drop(local);
     }
 
     fn confirm(&self) -> Confirming {
@@ -402,6 +453,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 let zxid = close.then_some(-1);
                 self.refuse(asked, zxid, code, close);
             }
+            Ok(Request::CloseSession) if self.scope() != Scope::Global => self.close_local(asked),
+            Ok(request)
+                if self.scope() == Scope::ReadOnly
+                    && (request.op().is_write() || matches!(request, Request::Sync(_))) =>
+            {
+                self.refuse(asked, None, ErrorCode::NotReadOnly, false);
+            }
             Ok(Request::Sync(request)) => self.sync(asked, request.path),
             Ok(Request::Reconfig(request)) if self.may_reconfig() => {
                 let turn = self.connection.queue().push(asked, Slot::Waiting);
@@ -418,6 +476,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                     self.connection.queue().closing = true;
                     return Ok(());
                 };
+                let standing = self.standing(&request);
                 self.ended |= matches!(request, Request::CloseSession);
                 let mut queue = self.connection.queue();
                 let turn = queue.push_large(asked, Slot::Waiting, share);
@@ -425,6 +484,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 let identities = self.connection.identities();
                 self.writes.push(Write {
                     turn,
+                    standing,
                     op: asked.op,
                     body,
                     identities,
@@ -433,6 +493,52 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             Ok(request) => self.read(session, asked, request)?,
         }
         Ok(())
+    }
+
+    /// Who knows the session by now.
+    fn scope(&self) -> Scope {
+        let session = self.session.as_ref();
+        session.map_or(Scope::Global, |session| session.scope)
+    }
+
+    /// As what the session sends this write. A local one becomes global with its first ephemeral znode, if it may.
+    fn standing(&mut self, request: &Request) -> Standing {
+        let session = self
+            .session
+            .as_mut()
+            .expect("a served connection has a session");
+        let generation = session.generation;
+        if session.scope == Scope::Global {
+            return Standing::Global(generation);
+        }
+        if !self.node.config.sessions.upgrading || !creates_ephemeral(request) {
+            return Standing::Local(generation);
+        }
+        session.scope = Scope::Global;
+        session.generation = 0;
+        self.connection.upgraded();
+        Standing::Upgrading {
+            generation,
+            timeout_ms: session.timeout_ms,
+        }
+    }
+
+    /// Closes a session that only this member knows, behind the writes that are not on their way yet; the reply waits for
+    /// its turn.
+    fn close_local(&mut self, asked: Asked) {
+        self.ends_session = true;
+        self.refuse(asked, None, ErrorCode::Ok, true);
+    }
+
+    fn end_session(&mut self) {
+        self.ends_session = false;
+        if let Some(session) = &self.session {
+            let sessions = match session.scope {
+                Scope::ReadOnly => &self.node.read_only_sessions,
+                Scope::Local | Scope::Global => &self.node.local_sessions,
+            };
+            sessions.lock().close(session.id, session.generation);
+        }
     }
 
     fn refuse(&mut self, asked: Asked, zxid: Option<i64>, code: ErrorCode, close: bool) {
@@ -475,7 +581,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         }
         {
             let mut queue = self.connection.queue();
-            if self.node.config.client.strict_reads && !matches!(request, Request::Ping) {
+            let is_strict = self.node.config.client.strict_reads && !self.connection.is_read_only();
+            if is_strict && !matches!(request, Request::Ping) {
                 queue.close_gate();
             }
             if queue.len() > 0 || queue.is_gated() {

@@ -11,6 +11,8 @@ pub struct Contact {
     clock: Clock,
     /// None for a server alone, which is a quorum by itself.
     limit_ms: Option<i64>,
+    /// How long this member looks for a quorum before it serves who makes do with reading; none if it never does.
+    read_only_after_ms: Option<i64>,
     until_ms: AtomicI64,
 }
 
@@ -21,8 +23,19 @@ impl Contact {
     pub fn new(clock: Clock, limit: Option<Duration>) -> Self {
         Self {
             clock,
-            limit_ms: limit.map(|limit| i64::try_from(limit.as_millis()).unwrap_or(i64::MAX)),
+            limit_ms: limit.map(millis),
+            read_only_after_ms: None,
             until_ms: AtomicI64::new(0),
+        }
+    }
+
+    /// The same for a member that serves read-only clients once it has looked for a quorum for so long
+    /// (`readonlymode.enabled`).
+    #[must_use]
+    pub fn read_only_after(self, patience: Duration) -> Self {
+        Self {
+            read_only_after_ms: Some(millis(patience)),
+            ..self
         }
     }
 
@@ -36,8 +49,7 @@ impl Contact {
     /// A quorum confirmed the leader so long ago.
     pub fn confirmed(&self, ago: Duration) {
         if let Some(limit) = self.limit_ms {
-            let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
-            let until = (self.clock.now_ms() + limit).saturating_sub(ago);
+            let until = (self.clock.now_ms() + limit).saturating_sub(millis(ago));
             self.until_ms.fetch_max(until, Ordering::Relaxed);
         }
     }
@@ -48,6 +60,20 @@ impl Contact {
     pub fn is_current(&self) -> bool {
         self.limit_ms.is_none() || self.clock.now_ms() < self.until_ms.load(Ordering::Relaxed)
     }
+
+    /// May this member, which has no contact, answer those who know that it may be behind?
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        let (Some(after), Some(_)) = (self.read_only_after_ms, self.limit_ms) else {
+            return false;
+        };
+        let until = self.until_ms.load(Ordering::Relaxed);
+        self.clock.now_ms() >= until.saturating_add(after)
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -66,5 +92,20 @@ mod tests {
         assert!(contact.is_current());
         contact.confirmed(Duration::from_secs(2000));
         assert!(contact.is_current(), "an older one takes nothing back");
+    }
+
+    #[test]
+    fn a_member_without_contact_is_read_only_after_a_while_if_it_was_told_so() {
+        let clock = Clock::start();
+        let limit = Some(Duration::from_secs(1000));
+        assert!(!Contact::new(clock, limit).is_read_only());
+        let alone = Contact::new(clock, None).read_only_after(Duration::ZERO);
+        assert!(!alone.is_read_only(), "a server alone is a quorum");
+        let patient = Contact::new(clock, limit).read_only_after(Duration::from_secs(1000));
+        assert!(!patient.is_read_only() && !patient.is_current());
+        let contact = Contact::new(clock, limit).read_only_after(Duration::ZERO);
+        assert!(contact.is_read_only() && !contact.is_current());
+        contact.confirmed(Duration::ZERO);
+        assert!(!contact.is_read_only() && contact.is_current());
     }
 }

@@ -10,7 +10,7 @@ use treekeeper_protocol::EventType;
 use super::flusher::FlushSignal;
 use super::{Node, Origin, TreeCheckpoints, TreeFolders};
 use crate::apply::{Batch, Command, Meta, Outcome, Reply, State, execute, members_changed};
-use crate::connection::{Connection, Session, answer_behind};
+use crate::connection::{Connection, Scope, Session, answer_behind};
 use crate::consensus::{Applied, Checkpoints, Entry, Payload, StateMachine, member_lines};
 use crate::tree::{Lookup, Store, StoreError};
 use crate::watch::{Fired, Sink};
@@ -285,6 +285,7 @@ impl Machine {
                     id: *id,
                     generation: *generation,
                     timeout_ms: *timeout_ms,
+                    scope: Scope::Global,
                     liveness,
                 };
                 let replaced = if let Some(Origin::Handshake(connection)) = &origin {
@@ -305,6 +306,21 @@ impl Machine {
                 }
                 return Ok(());
             }
+            Ok(Reply::SessionUpgraded { id, timeout_ms }) => {
+                let now_ms = self.node.clock.now_ms();
+                let session = match &origin {
+                    Some(Origin::Upgrade(connection)) => connection.session(),
+                    _ => None,
+                };
+                let mut expiry = self.node.expiry.lock();
+                match session {
+                    Some(Session { liveness, .. }) => {
+                        expiry.adopt(*id, *timeout_ms, liveness, now_ms);
+                    }
+                    None => drop(expiry.open(*id, 0, *timeout_ms, now_ms)),
+                }
+                return Ok(());
+            }
             Ok(Reply::SessionClosed { id }) => {
                 self.node.expiry.lock().close(*id);
                 let holder = self.node.holders.lock().release(*id);
@@ -317,6 +333,10 @@ impl Machine {
                 return Ok(());
             }
             Ok(_) | Err(_) => {}
+        }
+        if let (Err(_), Some(Origin::Upgrade(connection))) = (&outcome.result, &origin) {
+            connection.close();
+            return Ok(());
         }
         if let (Err(_), Some(Origin::Handshake(connection))) = (&outcome.result, &origin) {
             debug_assert!(
@@ -373,7 +393,7 @@ impl Machine {
         }
         for command in commands {
             match command {
-                Command::Client { request, .. } => {
+                Command::Client { request, .. } | Command::LocalClient { request, .. } => {
                     for path in crate::apply::paths_of(request) {
                         self.prefetch_path(path)?;
                     }

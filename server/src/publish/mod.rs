@@ -25,7 +25,7 @@ pub use divergence::{Divergence, Mark, Verdict};
 pub use flusher::{FlushPolicy, FlushSignal, Flusher};
 pub use machine::{ApplyError, Machine};
 pub use node::Node;
-pub use proposer::{Origin, Proposer, Write};
+pub use proposer::{Origin, Proposer, Standing, Write};
 
 #[cfg(test)]
 mod tests;

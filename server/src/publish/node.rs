@@ -1,6 +1,7 @@
 //! What every part of one server shares.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -11,8 +12,11 @@ use crate::auth::Providers;
 use crate::config::{Config, Ensemble};
 use crate::connection::{LargeRequestBytes, Registry};
 use crate::consensus::{Consensus, Role};
-use crate::session::{Expiry, Holders};
+use crate::session::{Expiry, Holders, LocalSessions};
 use crate::watch::WatchTable;
+
+/// A member looks for a quorum for so long at least before it serves read-only clients (`QuorumPeer.run`).
+const READ_ONLY_PATIENCE_MIN: Duration = Duration::from_secs(2);
 
 /// One server. Locks are taken in the order of the fields, and none is held across a wait.
 pub struct Node {
@@ -24,6 +28,10 @@ pub struct Node {
     pub holders: Mutex<Holders>,
     /// When sessions expire.
     pub expiry: Mutex<Expiry>,
+    /// The sessions of this member alone (`localSessionsEnabled`).
+    pub local_sessions: Mutex<LocalSessions>,
+    /// The sessions that it opened while it had no contact with a quorum (`readonlymode.enabled`).
+    pub read_only_sessions: Mutex<LocalSessions>,
     /// The tree's digest at recorded points.
     pub digests: Mutex<Digests>,
     /// Whether the others have the same tree.
@@ -57,13 +65,24 @@ impl Node {
         let client = &config.client;
         // A third of the shortest time-out: a session that moves on after it is found here by nobody.
         let limit = |ensemble: &Ensemble| ensemble.sync_limit.min(client.min_session_timeout / 3);
-        let contact = Contact::new(clock, config.ensemble.as_ref().map(limit));
+        let mut contact = Contact::new(clock, config.ensemble.as_ref().map(limit));
+        if config.sessions.read_only_mode {
+            contact = contact.read_only_after(config.tick_time.max(READ_ONLY_PATIENCE_MIN));
+        }
+        let my_id = config
+            .ensemble
+            .as_ref()
+            .map_or(0, |ensemble| ensemble.my_id);
+        // The ensemble's time never goes back, whatever becomes of this machine's.
+        let time_ms = state.meta.time_ms.max(clock.wall_ms());
         let skip_acl = config.replicated.skip_acl;
         Self {
             state: RwLock::new(state),
             watches: Mutex::default(),
             holders: Mutex::default(),
             expiry: Mutex::new(Expiry::new(tick_ms)),
+            local_sessions: Mutex::new(LocalSessions::local(my_id, time_ms, tick_ms)),
+            read_only_sessions: Mutex::new(LocalSessions::read_only(my_id, time_ms, tick_ms)),
             digests: Mutex::default(),
             divergence: Mutex::default(),
             proposer: Proposer::new(clock),
@@ -80,6 +99,12 @@ impl Node {
             contact,
             consensus: OnceLock::new(),
         }
+    }
+
+    /// Does this member serve those who make do with reading, and nobody else? Never before it belongs to an ensemble.
+    #[must_use]
+    pub fn serves_read_only(&self) -> bool {
+        self.contact.is_read_only() && self.state.read().meta.cluster_id != 0
     }
 
     /// The term in which this member leads, if it does.

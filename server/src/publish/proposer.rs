@@ -36,6 +36,8 @@ pub enum Origin {
     Write(Arc<Connection>, Turn),
     /// A handshake.
     Handshake(Arc<Connection>),
+    /// A local session that becomes global, for the write behind it.
+    Upgrade(Arc<Connection>),
     /// The server itself, which goes on once the command is applied.
     Start(oneshot::Sender<()>),
     /// Nobody: a timer. What it may have on its way is bounded by what it gives along, until the command is applied.
@@ -47,12 +49,30 @@ pub enum Origin {
 pub struct Write {
     /// Its place among the connection's replies.
     pub turn: Turn,
+    /// As what its session sends it.
+    pub standing: Standing,
     /// The operation.
     pub op: OpCode,
     /// Its body, decoded once already.
     pub body: Bytes,
     /// Who the connection was when it sent it.
     pub identities: Identities,
+}
+
+/// What a session is to the ensemble when it sends a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A session that all members know, in this generation.
+    Global(u32),
+    /// One that only this member knows, in this generation.
+    Local(u32),
+    /// One that only this member knew, in this generation: it becomes global right before this write.
+    Upgrading {
+        /// Its generation as a local session; as a global one it begins with 0.
+        generation: u32,
+        /// Its time-out, in ms.
+        timeout_ms: i32,
+    },
 }
 
 /// Takes commands, and hands them to consensus in the order in which they came.
@@ -146,25 +166,34 @@ impl Proposer {
     }
 
     /// Proposes a connection's writes, in their order.
-    pub fn writes(
-        &self,
-        connection: &Arc<Connection>,
-        session: i64,
-        generation: u32,
-        writes: &mut Vec<Write>,
-    ) {
+    pub fn writes(&self, connection: &Arc<Connection>, session: i64, writes: &mut Vec<Write>) {
         self.outstanding.fetch_add(writes.len(), Ordering::Relaxed);
         let mut inner = self.inner.lock();
         for write in writes.drain(..) {
+            let generation = match write.standing {
+                Standing::Global(generation) => Some(generation),
+                Standing::Local(_) => None,
+                Standing::Upgrading { timeout_ms, .. } => {
+                    self.outstanding.fetch_add(1, Ordering::Relaxed);
+                    let batch = inner.room();
+                    batch.work += 1;
+                    batch.writer.push(&Command::UpgradeSession {
+                        session,
+                        timeout_ms,
+                    });
+                    batch.origins.push(Origin::Upgrade(Arc::clone(connection)));
+                    Some(0)
+                }
+            };
             let batch = inner.room();
             batch.work += 1;
-            batch.writer.client(
-                session,
-                generation,
-                &write.identities,
-                write.op,
-                &write.body,
-            );
+            let (identities, op, body) = (&write.identities, write.op, &write.body);
+            match generation {
+                Some(generation) => batch
+                    .writer
+                    .client(session, generation, identities, op, body),
+                None => batch.writer.local_client(session, identities, op, body),
+            }
             let origin = Origin::Write(Arc::clone(connection), write.turn);
             batch.origins.push(origin);
         }
@@ -233,9 +262,9 @@ impl Proposer {
                 .fetch_sub(sent.origins.len(), Ordering::Relaxed);
             for origin in sent.origins {
                 match origin {
-                    Origin::Write(connection, _) | Origin::Handshake(connection) => {
-                        connection.close();
-                    }
+                    Origin::Write(connection, _)
+                    | Origin::Handshake(connection)
+                    | Origin::Upgrade(connection) => connection.close(),
                     Origin::Start(started) => drop(started.send(())),
                     Origin::Timer(_) => {}
                 }

@@ -97,6 +97,16 @@ impl Expiry {
         Arc::clone(&entry.liveness)
     }
 
+    /// A session that was local to this member became global: its connection goes on leaving word in the same place.
+    pub fn adopt(&mut self, id: i64, timeout_ms: i32, liveness: Arc<Liveness>, now_ms: i64) {
+        self.sessions.entry(id).or_insert(Entry {
+            generation: 0,
+            liveness,
+            filed_ms: None,
+        });
+        self.open(id, 0, timeout_ms, now_ms);
+    }
+
     /// A client was heard at another member.
     pub fn touch(&self, id: i64, now_ms: i64) {
         if let Some(entry) = self.sessions.get(&id) {
@@ -260,6 +270,20 @@ mod tests {
         assert!(expiry.heard_since(7, 64_500) && !expiry.heard_since(7, 64_501));
         expiry.touch(7, 67_500);
         assert_eq!(expiry.deadline_ms(7), Some(71_000));
+    }
+
+    #[test]
+    fn an_adopted_session_is_heard_where_it_was() {
+        let mut local = Expiry::new(1000);
+        let liveness = local.open(7, 0, 1000, 0);
+        local.close(7);
+        let mut expiry = Expiry::new(1000);
+        expiry.adopt(7, 2000, Arc::clone(&liveness), 500);
+        assert_eq!(expiry.deadline_ms(7), Some(3000));
+        liveness.touch(2500);
+        assert!(expiry.tick(3000).is_empty() && expiry.heard_since(7, 2500));
+        assert!(expiry.tick(4000).is_empty());
+        assert_eq!(expiry.tick(5000), [(7, 0)]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub const TICK: Duration = Duration::from_millis(500);
 /// What every zoo.cfg says besides [`TICK`], the data folder and the members.
 const CONFIG: &str =
     "initLimit=20\nsyncLimit=5\nmaxSessionTimeout=60000\nadmin.enableServer=false\n";
-/// How long a member may take to answer `srvr` before it counts as one that does not.
+/// How long a member may take to answer a four-letter word before it counts as one that does not.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 /// The pause between two looks at the members.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -96,7 +96,7 @@ impl Ensemble {
         ensemble
     }
 
-    /// A new ensemble of `voters` with a further line in each zoo.cfg, which has its leader.
+    /// A new ensemble of `voters` with further lines in each zoo.cfg, which has its leader.
     ///
     /// # Panics
     /// When it does not form.
@@ -345,8 +345,20 @@ impl Ensemble {
     /// What a member says that it is; `None` while it has no leader, or does not answer.
     #[must_use]
     pub fn mode(&self, id: usize) -> Option<Mode> {
-        let text = srvr(self.address(id)).ok()?;
-        Mode::of_srvr(&text)
+        Mode::of_srvr(&self.word(id, "srvr").ok()?)
+    }
+
+    /// A member's answer to a four-letter word.
+    ///
+    /// # Errors
+    /// When it does not answer in time.
+    pub fn word(&self, id: usize, word: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&self.address(id), ANSWER_MAX)?;
+        stream.set_read_timeout(Some(ANSWER_MAX))?;
+        stream.write_all(word.as_bytes())?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
     }
 
     /// The leader, as soon as exactly one running member says that it is.
@@ -434,16 +446,6 @@ fn only_leader(modes: &[(usize, Option<Mode>)]) -> Option<usize> {
         .filter(|(_, mode)| *mode == Some(Mode::Leader))
         .map(|(id, _)| *id);
     leaders.next().filter(|_| leaders.next().is_none())
-}
-
-/// A member's answer to `srvr`.
-fn srvr(address: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, ANSWER_MAX)?;
-    stream.set_read_timeout(Some(ANSWER_MAX))?;
-    stream.write_all(b"srvr")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -1,18 +1,19 @@
 //! `dump`: sessions by the time they expire, ephemeral znodes by session, connections by the time they expire.
 
 use crate::admin::date::{epoch_millis, java_date};
-use crate::admin::view::View;
+use crate::admin::view::{ServerMode, SessionInfo, View};
 use std::collections::BTreeMap;
 
 pub(super) fn dump(view: &dyn View) -> String {
     let sessions = view.sessions();
-    let mut text = "SessionTracker dump:\nSession Sets ".to_owned();
-    text += &sets(sessions.iter().map(|session| {
-        (
-            epoch_millis(session.expires_at),
-            format!("0x{:x}", session.id),
-        )
-    }));
+    let mut text = "SessionTracker dump:\n".to_owned();
+    let (local, global): (Vec<_>, Vec<_>) = sessions.iter().partition(|session| session.is_local);
+    let is_read_only = view.server().mode == ServerMode::ReadOnly;
+    if view.config().sessions.local || is_read_only {
+        text += &format!("Local Session Sets {}", session_sets(&local));
+        text += "Global ";
+    }
+    text += &format!("Session Sets {}", session_sets(&global));
 
     let owners: Vec<_> = sessions
         .iter()
@@ -46,6 +47,15 @@ pub(super) fn dump(view: &dyn View) -> String {
         )
     }));
     text
+}
+
+fn session_sets(sessions: &[&SessionInfo]) -> String {
+    sets(sessions.iter().map(|session| {
+        (
+            epoch_millis(session.expires_at),
+            format!("0x{:x}", session.id),
+        )
+    }))
 }
 
 /// `(sets)/(items):`, then the items under the time they expire at.

@@ -173,6 +173,23 @@ fn dump() {
                     \tip: /10.0.0.1:52140 sessionId: 0x0\n\
                     \tip: /127.0.0.1:60706 sessionId: 0x1000016c2610000\n";
     assert_eq!(ask(FourLetterWord::Dump, &FixedView::new()), expected);
+    let local = "SessionTracker dump:\n\
+                 Local Session Sets (1)/(1):\n\
+                 1 expire at Fri Nov 20 08:47:35 UTC 2026:\n\
+                 \t0x40400016c2610000\n\
+                 Global Session Sets (1)/(2):\n";
+    let with_local = expected.replace("SessionTracker dump:\nSession Sets (1)/(2):\n", local);
+    let view = FixedView::new().allowing_local_sessions();
+    assert_eq!(ask(FourLetterWord::Dump, &view), with_local);
+}
+
+#[test]
+fn sessions_of_this_server_alone_are_counted_apart() {
+    let view = FixedView::new().allowing_local_sessions();
+    let text = ask(FourLetterWord::Mntr, &view);
+    for line in ["zk_global_sessions\t1\n", "zk_local_sessions\t1\n"] {
+        assert!(text.contains(line), "{text}");
+    }
 }
 
 #[test]

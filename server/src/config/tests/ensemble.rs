@@ -29,6 +29,36 @@ fn notices(my_id: &str, lines: &str) -> Vec<String> {
 }
 
 #[test]
+fn sessions_of_one_member_alone_are_for_ensembles() {
+    let all = "readonlymode.enabled=true\nlocalSessionsEnabled=true\nlocalSessionsUpgradingEnabled=true\n";
+    let folder = member("3\n", &format!("{THREE}{LIMITS}{all}"));
+    let (config, said) = folder.load().expect("right");
+    assert_eq!(said, []);
+    let SessionSettings {
+        local,
+        upgrading,
+        read_only_mode,
+    } = config.sessions;
+    assert!(local && upgrading && read_only_mode);
+
+    let folder = member("3\n", all);
+    let (config, said) = folder.load().expect("right");
+    assert_eq!(config.sessions, SessionSettings::default());
+    assert_eq!(said.len(), 2, "{said:?}");
+
+    let useless = notices(
+        "3\n",
+        &format!("{THREE}{LIMITS}localSessionsUpgradingEnabled=true"),
+    );
+    assert_eq!(
+        useless,
+        [
+            "zoo.cfg:8: localSessionsUpgradingEnabled=true means nothing without localSessionsEnabled=true"
+        ]
+    );
+}
+
+#[test]
 fn all_members_are_read() {
     let lines = "server.10=[::1]:2888:3888|h:1:2:observer;2181\n";
     let folder = member("3\n", &format!("tickTime=500\n{THREE}{lines}{LIMITS}"));

@@ -214,6 +214,31 @@ impl Reference {
                 };
                 (zxid, self.client(client, request))
             }
+            Command::LocalClient {
+                session,
+                identities,
+                request,
+            } => {
+                let zxid = self.next_zxid(entry.term);
+                let client = Client {
+                    session: *session,
+                    is_ann: !identities.is_empty(),
+                };
+                (zxid, self.client(client, request))
+            }
+            Command::UpgradeSession {
+                session,
+                timeout_ms,
+            } => {
+                let zxid = self.next_zxid(entry.term);
+                let (id, timeout_ms) = (*session, *timeout_ms);
+                let result = match self.sessions.contains_key(&id) {
+                    true => Err(ErrorCode::SessionExpired),
+                    false => Ok(Reply::SessionUpgraded { id, timeout_ms }),
+                };
+                self.sessions.entry(id).or_insert(0);
+                (zxid, result)
+            }
         };
         Some(Outcome { zxid, result })
     }
@@ -342,6 +367,9 @@ impl Reference {
             }
             (CreateKind::Ttl, _) | (_, 5..) => return Err(ErrorCode::BadArguments),
             (_, flags) if container => (Owner::Container, matches!(flags, 2 | 3)),
+            (_, 1 | 3) if !self.sessions.contains_key(&client.session) => {
+                return Err(ErrorCode::EphemeralOnLocalSession);
+            }
             (_, 1) => (Owner::Session(client.session), false),
             (_, 2) => (Owner::Persistent, true),
             (_, 3) => (Owner::Session(client.session), true),

@@ -32,6 +32,8 @@ pub(super) const STATS: &str = "/zookeeper/quota/a/zookeeper_stats";
 pub(super) const QUOTA_FOLDER: &str = "/zookeeper/quota/a";
 pub(super) const HARD_COUNT: i64 = 4;
 pub(super) const HARD_BYTES: i64 = 12;
+/// Never becomes global; those behind it do.
+const LOCAL_SESSION: i64 = 1 << 62;
 
 #[derive(Debug, Clone)]
 pub(super) enum Step {
@@ -70,6 +72,10 @@ enum Action {
         stale: bool,
         write: Write,
     },
+    /// By a session that only its member knows.
+    LocalWrite(Write),
+    /// Such a session becomes known to all; at times one that is known already.
+    Upgrade(i64),
     RemoveExpired {
         target: Target,
         changed: bool,
@@ -273,6 +279,15 @@ impl Timed {
                         request: write.at(reference),
                     }
                 }
+                Action::LocalWrite(write) => Command::LocalClient {
+                    session: LOCAL_SESSION,
+                    identities: [ann()].into(),
+                    request: write.at(reference),
+                },
+                Action::Upgrade(more) => Command::UpgradeSession {
+                    session: LOCAL_SESSION + more,
+                    timeout_ms: 3000,
+                },
                 Action::RemoveExpired { target, changed } => {
                     let path = target.at(reference);
                     let (czxid, mzxid) = reference
@@ -333,6 +348,8 @@ fn action() -> impl Strategy<Value = Action> {
         1 => any::<Index>().prop_map(Action::Reopen),
         1 => (any::<Index>(), stale(), stale()).prop_map(|(session, stale, late)| Action::Close { session, stale, late }),
         24 => (any::<Index>(), stale(), write()).prop_map(|(session, stale, write)| Action::Write { session, stale, write }),
+        3 => write().prop_map(Action::LocalWrite),
+        1 => (1..4_i64).prop_map(Action::Upgrade),
         2 => (target(), stale()).prop_map(|(target, changed)| Action::RemoveExpired { target, changed }),
         1 => any::<bool>().prop_map(Action::Enforce),
     ]
