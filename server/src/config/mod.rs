@@ -16,6 +16,7 @@ mod containers;
 mod data_dir;
 mod error;
 mod flags;
+mod join;
 mod keys;
 mod listen;
 mod membership;
@@ -35,6 +36,7 @@ pub use containers::ContainerSettings;
 pub use data_dir::{DataDirError, check_data_dir};
 pub use error::ConfigError;
 pub use flags::Flags;
+pub use join::{JoinRule, JoinSettings, Remembered};
 pub use listen::ListenAddress;
 pub use membership::{ClientEnd, Ensemble, Member, MemberRole, PeerAddress};
 pub use metrics::MetricsProvider;
@@ -52,6 +54,8 @@ use std::time::Duration;
 pub struct Config {
     /// The ensemble that the config names; none when this server stands alone.
     pub ensemble: Option<Ensemble>,
+    /// Who may join it, and what this server remembers of having joined.
+    pub join: JoinSettings,
     /// The base unit of time: sessions expire on its multiples.
     pub tick_time: Duration,
     /// What must be the same on every member, since it changes what a command does.
@@ -84,8 +88,13 @@ impl Config {
         let sources = flags.sources()?;
         let mut notices = sources.notices;
         let settings = sources.settings;
-        keys::audit(&settings, &mut notices)?;
-        let config = Self::from_settings(&settings, sources.text, &mut notices)?;
+        let remembered = match StorageSettings::read(&settings) {
+            Ok(storage) => Remembered::read(&storage.data_folder())?,
+            // Told below, in its turn.
+            Err(_) => None,
+        };
+        keys::audit(&settings, remembered.is_some(), &mut notices)?;
+        let config = Self::from_settings(&settings, sources.text, remembered, &mut notices)?;
         notices.sort_by(|a, b| a.origin.cmp(&b.origin));
         Ok((config, notices))
     }
@@ -93,14 +102,26 @@ impl Config {
     fn from_settings(
         settings: &Settings,
         text: String,
+        remembered: Option<Remembered>,
         notices: &mut Vec<Notice>,
     ) -> Result<Self, ConfigError> {
         let tick_time = tick_time(settings)?;
         let storage = StorageSettings::read(settings)?;
-        let membership = Membership::read(settings, tick_time, &storage.data_dir, notices)?;
+        let membership = Membership::read(
+            settings,
+            tick_time,
+            &storage.data_dir,
+            remembered.as_ref(),
+            notices,
+        )?;
         membership::check_election_algorithm(settings)?;
         Ok(Self {
             client: ClientSettings::read(settings, tick_time, membership.own.as_ref())?,
+            join: JoinSettings::read(
+                settings,
+                membership.own.as_ref().map(|line| line.member.clone()),
+                remembered.filter(|_| membership.is_remembered),
+            )?,
             ensemble: membership.ensemble,
             tick_time,
             replicated: ReplicatedSettings::read(settings, notices)?,

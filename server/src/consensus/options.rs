@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::proposal::OnRefused;
-use crate::config::{Member, MemberRole};
+use crate::config::{JoinRule, Member, MemberRole};
 use crate::log::{Disk, LogOptions, RealDisk};
 
 /// A member of the config, as consensus knows it.
@@ -45,6 +45,13 @@ pub type CheckForwarded = Arc<dyn Fn(Bytes) -> Option<Bytes> + Send + Sync>;
 /// Receives what a member (by its N) reports to this one, its leader, and answers. None if it is no report.
 pub type OnReport = Arc<dyn Fn(u8, &Bytes) -> Option<Bytes> + Send + Sync>;
 
+/// How a member came that has joined without lines in the configs of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// In place of the member with the same N, whose data is lost.
+    pub replaces: bool,
+}
+
 /// How a member of an ensemble reaches the others.
 #[derive(Clone)]
 pub struct PeerOptions {
@@ -58,6 +65,10 @@ pub struct PeerOptions {
     pub listener: Arc<TcpListener>,
     /// Are members changed by reconfig alone? Otherwise the `server.N` lines say who votes.
     pub reconfig_enabled: bool,
+    /// Who may join without a line in the config.
+    pub join_rule: JoinRule,
+    /// How this member came without lines; none for one of the lines.
+    pub joined: Option<Joined>,
     /// Checks forwarded commands.
     pub check_forwarded: CheckForwarded,
     /// Receives reports.

@@ -7,11 +7,13 @@ mod behind;
 mod commands;
 mod everyone_killed;
 mod forms_and_serves;
+mod join;
 mod leader_killed;
 mod members;
 mod minority;
 mod mismatch;
 mod observer;
+mod recover;
 mod sessions;
 mod strict_reads;
 
