@@ -220,6 +220,7 @@ async fn ask(config: &Config, join: &Join, servers: &[String]) -> Result<Remembe
                     local,
                 )) => {
                     let own = own_line(config, join, my_id, local)?;
+                    refuse_taken_address(server, &members, &own)?;
                     info!(%server, line = %own.line(), "joining");
                     return Ok(Remembered {
                         my_id,
@@ -246,6 +247,26 @@ async fn ask(config: &Config, join: &Join, servers: &[String]) -> Result<Remembe
         }
         sleep(PAUSE).await;
     }
+}
+
+/// No two members are at one address. The leader looks as well; here the reason is plain.
+fn refuse_taken_address(server: &str, members: &[String], own: &Member) -> Result<(), JoinError> {
+    let members = members.iter().filter_map(|line| Member::parse_line(line));
+    for other in members.filter(|other| other.id != own.id) {
+        if let Some(address) = own.shared_address(&other) {
+            return Err(JoinError::Refused {
+                server: server.to_owned(),
+                reason: format!(
+                    "the ensemble knows {} as the address of server {}. If the data of that server is lost, start this \
+                     one with --join-replace {}; otherwise give it a --peer-address of its own",
+                    address.quorum(),
+                    other.id,
+                    other.id
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn others(members: &[String], my_id: u8) -> impl Iterator<Item = String> {

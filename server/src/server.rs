@@ -477,10 +477,13 @@ async fn join(
     options.log_kept_bytes = config.storage.log_retention_bytes;
     if let (Some(ensemble), Some(listener)) = (&config.ensemble, listener) {
         let clock = node.clock;
-        let reported = Arc::downgrade(node);
+        let (reported, data_of) = (Arc::downgrade(node), Arc::downgrade(node));
         options.peers = Some(PeerOptions {
             my_id: ensemble.my_id,
-            cluster_id: node.state.read().meta.cluster_id,
+            cluster_id: Arc::new(move || {
+                let node = data_of.upgrade();
+                node.map_or(0, |node| node.state.read().meta.cluster_id)
+            }),
             members: ensemble
                 .members
                 .iter()

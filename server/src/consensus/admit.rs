@@ -34,6 +34,10 @@ use crate::peer::{Identity, LinkError};
 /// How often a member that waits for others looks for them.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How often it is looked whether a member that is said to be lost is gone: longer than it takes to miss it, and less than
+/// a link waits for an answer.
+const LOOKS_FOR_LOST_MAX: usize = 12;
+
 /// How often a member looks after its own membership.
 const TEND_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -473,13 +477,15 @@ async fn remove_lost(
     let Ok(_alone) = links.changing().try_lock() else {
         return Err(NOT_LEADER.to_owned());
     };
-    let (voters, is_there) = {
-        let metrics = raft.metrics();
-        let metrics = metrics.borrow_watched();
-        let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
-        (voters, reconfig::is_there(&metrics, lost))
-    };
-    if is_there {
+    let voters: BTreeSet<u64> = raft.voter_ids().collect();
+    let is_there = || reconfig::is_there(&raft.metrics().borrow_watched(), lost);
+    // It may have died just now.
+    for _ in 0..LOOKS_FOR_LOST_MAX {
+        if is_there() {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+    if is_there() {
         return Err(format!(
             "server {} runs, with another data folder: stop it before another one takes its place",
             member.id

@@ -57,8 +57,8 @@ pub struct Joined {
 pub struct PeerOptions {
     /// This member's N.
     pub my_id: u8,
-    /// The ensemble that its data belongs to; 0 if it has none.
-    pub cluster_id: u64,
+    /// The ensemble that its data belongs to; 0 if it has none. Asked when the log is replayed.
+    pub cluster_id: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// All members of the config by N, this one among them.
     pub members: BTreeMap<u8, PeerMember>,
     /// Where the others reach this one.

@@ -152,7 +152,7 @@ fn links(peers: &PeerOptions, node_id: u64) -> Arc<Links> {
     let identity = Identity {
         my_id: peers.my_id,
         node_id,
-        cluster_id: peers.cluster_id,
+        cluster_id: (peers.cluster_id)(),
         formed: false,
         lines: lines.finish(),
     };

@@ -61,10 +61,12 @@ async fn one_grows_to_three_and_five_under_writes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_observer_joins_at_an_address_of_its_own_choice() {
-    let mut ensemble = first_of(2);
+    let mut ensemble = Ensemble::joining(2);
     for id in [1, 2] {
         ensemble.change_options(id, |options| options.without_flag("--peer-address"));
     }
+    ensemble.start_member(1);
+    ensemble.server(1).wait_for_line(LISTENING);
     ensemble.change_options(2, |options| options.flag("--join-as", "observer"));
     ensemble.start_member(2);
     ensemble.server(2).wait_for_line(LISTENING);
@@ -105,21 +107,16 @@ async fn a_member_joins_no_other_ensemble_and_data_is_not_thrown_away() {
     ensemble.start_member(2);
     ensemble.server(2).wait_for_line(LISTENING);
     ensemble.settle();
-    let other = first_of(2);
+    let mut other = first_of(1);
     let elsewhere = other.address(1);
     ensemble.kill(2);
     ensemble.change_options(2, |options| options.flag("--join", elsewhere));
     let refused = ensemble.options(2).run_to_end();
     refused.assert_failed_with(&["belongs to ensemble", "give another address to --join"]);
-    // Nobody has joined, so that one still stands alone; and it has data.
-    let stays = other.options(1).clone().flag("--join", ensemble.address(1));
-    let folder = tempfile::tempdir().expect("a folder");
-    let alone = ServerOptions::new(folder.path());
-    alone.start().stop();
-    let refused = alone.flag("--join", ensemble.address(1)).run_to_end();
-    refused.assert_failed_with(&["holds data of its own"]);
-    drop(other);
-    stays
+    // Nobody has joined that one, so it still stands alone; and it has data.
+    other.kill(1);
+    let joins = other.options(1).clone().flag("--join", ensemble.address(1));
+    joins
         .run_to_end()
         .assert_failed_with(&["holds data of its own"]);
 }
