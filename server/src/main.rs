@@ -9,7 +9,9 @@ use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use treekeeper_server::cli::{self, ClientCommand};
-use treekeeper_server::config::{Config, Flags, Level};
+use treekeeper_server::config::{Flags, Level};
+use treekeeper_server::join::{self, Join};
+use treekeeper_server::recover::{Recover, recover};
 use treekeeper_server::server::{STOP_TIMEOUT, Server};
 
 /// A coordination server and service registry that speaks the ZooKeeper protocol.
@@ -24,6 +26,8 @@ struct Cli {
 enum Command {
     /// Runs the server.
     Serve(Serve),
+    /// Makes a stopped member a new ensemble of its own, when most of the old one is lost for good.
+    Recover(Recover),
     /// Asks a server, this one or any other that speaks the ZooKeeper protocol.
     #[command(flatten)]
     Client(ClientCommand),
@@ -40,6 +44,22 @@ struct Serve {
     /// The client port; goes over clientPort of the file.
     #[arg(long, value_name = "PORT")]
     client_port: Option<u16>,
+    /// Joins the ensemble of a running server, or servers: client addresses, host:port with commas between. The data
+    /// folder must be empty, or already that of a member.
+    #[arg(long, value_name = "SERVERS")]
+    join: Option<String>,
+    /// What to join as: a participant has a vote, an observer has none.
+    #[arg(long, value_name = "ROLE", default_value = "participant", value_parser = ["participant", "observer"], requires = "join")]
+    join_as: String,
+    /// Joins in place of server N, whose data is lost.
+    #[arg(long, value_name = "N", requires = "join")]
+    join_replace: Option<u8>,
+    /// A file with the token that servers must know to join; goes over treekeeper.joinTokenFile of the file.
+    #[arg(long, value_name = "FILE")]
+    join_token_file: Option<PathBuf>,
+    /// Where the other servers reach this one; goes over treekeeper.peerAddress of the file.
+    #[arg(long, value_name = "HOST:PORT")]
+    peer_address: Option<String>,
     /// Any key of the config file; may be given several times.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -67,6 +87,10 @@ fn main() -> ExitCode {
             log_to_stderr();
             runtime.block_on(serve(arguments))
         }
+        Command::Recover(arguments) => match recover(&arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error.to_string()),
+        },
         Command::Client(command) => runtime.block_on(cli::run(command)),
     };
     // After a failure something may wait for a disk that never answers; the process ends all the same.
@@ -79,17 +103,38 @@ async fn serve(arguments: Serve) -> ExitCode {
         config,
         data_dir,
         client_port,
+        join,
+        join_as,
+        join_replace,
+        join_token_file,
+        peer_address,
         set,
         legacy,
     } = arguments;
+    let join = Join {
+        servers: join,
+        as_observer: join_as == "observer",
+        replace: join_replace,
+    };
     let flags = Flags {
         config,
         data_dir,
         client_port,
+        join_token_file,
+        peer_address,
         set,
         legacy,
     };
-    let config = match Config::load(&flags) {
+    // Before the server starts: from its first log line on it can be stopped cleanly.
+    let mut told_to_stop = pin!(told_to_stop());
+    let loaded = tokio::select! {
+        loaded = join::load(&flags, &join) => loaded,
+        () = &mut told_to_stop => {
+            tracing::info!("stopped while joining");
+            return ExitCode::SUCCESS;
+        }
+    };
+    let config = match loaded {
         Ok((config, notices)) => {
             for notice in notices {
                 match notice.level {
@@ -101,8 +146,6 @@ async fn serve(arguments: Serve) -> ExitCode {
         }
         Err(error) => return fail(&error.to_string()),
     };
-    // Before the server starts: from its first log line on it can be stopped cleanly.
-    let mut told_to_stop = pin!(told_to_stop());
     let started = tokio::select! {
         started = Server::start(config) => started,
         () = &mut told_to_stop => {
@@ -114,21 +157,40 @@ async fn serve(arguments: Serve) -> ExitCode {
         Ok(server) => server,
         Err(error) => return fail(&error.to_string()),
     };
-    tokio::select! {
-        () = told_to_stop => {}
+    let starts_again = tokio::select! {
+        () = told_to_stop => false,
+        () = server.becomes_ensemble() => true,
         fatal = server.failed() => {
             let _ = fail(&fatal.to_string());
             // At once: nothing more may be flushed or acknowledged, and a disk may never answer.
             std::process::exit(1);
         }
-    }
+    };
     if tokio::time::timeout(STOP_TIMEOUT, server.stop())
         .await
         .is_err()
     {
         return fail("a clean stop took too long; what was acknowledged is safe in the log");
     }
+    if starts_again {
+        return start_again();
+    }
     ExitCode::SUCCESS
+}
+
+/// Begins anew as the same process: a supervisor notices nothing, clients come back within milliseconds.
+fn start_again() -> ExitCode {
+    use std::os::unix::process::CommandExt;
+    let mut arguments = std::env::args_os();
+    // The running binary, whatever lies under its name now.
+    let mut command = std::process::Command::new("/proc/self/exe");
+    if let Some(name) = arguments.next() {
+        command.arg0(name);
+    }
+    let error = command.args(arguments).exec();
+    fail(&format!(
+        "cannot start again ({error}): start this server again"
+    ))
 }
 
 /// Listens for Ctrl-C and SIGTERM from now on; the future completes with the first.

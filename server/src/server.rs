@@ -17,7 +17,7 @@ use crate::apply::{Batch, Command, OpenError, State};
 use crate::config::{Config, DataDirError, ListenAddress, MetricsProvider, check_data_dir};
 use crate::connection::{Listener, Workers, bind};
 use crate::consensus::{
-    Consensus, Options, PeerMember, PeerOptions, Refusal, StartError, TryProposeError,
+    Consensus, Joined, Options, PeerMember, PeerOptions, Refusal, StartError, TryProposeError,
 };
 use crate::peer::{Tls, TlsError};
 use crate::publish::{ApplyError, FlushPolicy, Flusher, Machine, Node, Origin, TreeFolders};
@@ -254,6 +254,7 @@ impl Server {
         tasks.spawn(timers::remove_expired_znodes(Arc::clone(&node)));
         tasks.spawn(timers::watch_log(Arc::clone(&node)));
         forget_permission(&config);
+        remember(&node);
         if let Some((listener, admin)) = listening {
             spawn_http(&mut tasks, admin, &view, &config, &stopped);
             tasks.spawn(listener.run());
@@ -275,6 +276,12 @@ impl Server {
     #[must_use]
     pub fn client_address(&self) -> SocketAddr {
         self.client_address
+    }
+
+    /// Waits until the server, which stood alone, has to start again as an ensemble, because another one joins.
+    pub fn becomes_ensemble(&self) -> impl Future<Output = ()> + use<> {
+        let node = Arc::clone(&self.node);
+        async move { node.joins.becomes_ensemble.notified().await }
     }
 
     /// Waits until the server cannot go on.
@@ -310,6 +317,21 @@ impl Server {
             zxid = format_args!("{:#x}", self.node.state.read().meta.zxid),
             "stopped"
         );
+    }
+}
+
+/// A server that has joined remembers that it is a member: from now on it starts whoever else runs.
+fn remember(node: &Node) {
+    let Some(known) = &node.config.join.remembered else {
+        return;
+    };
+    let cluster_id = node.state.read().meta.cluster_id;
+    if known.admitted && known.cluster_id == cluster_id {
+        return;
+    }
+    let folder = node.config.storage.data_folder();
+    if let Err(error) = known.admitted_to(cluster_id).write(&folder) {
+        tracing::warn!(folder = %folder.display(), %error, "cannot write down that this server has joined");
     }
 }
 
@@ -430,7 +452,14 @@ fn bind_peers(config: &Config) -> Result<Option<std::net::TcpListener>, ServeErr
     };
     let own = ensemble.members[&ensemble.my_id].addresses.first();
     let port = own.map_or(0, |address| address.quorum_port);
-    let address = ListenAddress::Any { port };
+    let host = own.and_then(|address| address.host.parse::<std::net::IpAddr>().ok());
+    let address = match host {
+        // Who has joined on this machine is reached from nowhere else.
+        Some(ip) if config.join.remembered.is_some() && ip.is_loopback() => {
+            ListenAddress::At((ip, port).into())
+        }
+        _ => ListenAddress::Any { port },
+    };
     let candidates = address.candidates();
     let bound = std::net::TcpListener::bind(candidates.as_slice());
     bound.map(Some).map_err(|source| ServeError::Listen {
@@ -476,10 +505,13 @@ async fn join(
     options.log_kept_bytes = config.storage.log_retention_bytes;
     if let (Some(ensemble), Some(listener)) = (&config.ensemble, listener) {
         let clock = node.clock;
-        let reported = Arc::downgrade(node);
+        let (reported, data_of) = (Arc::downgrade(node), Arc::downgrade(node));
         options.peers = Some(PeerOptions {
             my_id: ensemble.my_id,
-            cluster_id: node.state.read().meta.cluster_id,
+            cluster_id: Arc::new(move || {
+                let node = data_of.upgrade();
+                node.map_or(0, |node| node.state.read().meta.cluster_id)
+            }),
             members: ensemble
                 .members
                 .iter()
@@ -488,6 +520,10 @@ async fn join(
             listener: Arc::new(listener),
             tls,
             reconfig_enabled: ensemble.reconfig_enabled,
+            join_rule: config.join.rule.clone(),
+            joined: config.join.remembered.as_ref().map(|known| Joined {
+                replaces: known.replaces,
+            }),
             check_forwarded: Arc::new(move |command| Batch::stamped(command, clock.wall_ms()).ok()),
             on_report: Arc::new(move |member, report| {
                 let node = reported.upgrade()?;

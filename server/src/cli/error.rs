@@ -33,8 +33,8 @@ pub(super) enum CliError {
         advice: &'static str,
     },
     #[error(
-        "the server stands alone and has no members: give it server.N lines for all, its own among them, and start it \
-         again"
+        "the server stands alone and has no members: start others with `treekeeper serve --join`, or give it server.N lines \
+         for all, its own among them, and start it again"
     )]
     StandsAlone,
     #[error("server {id} is no member: look at `treekeeper member list`")]

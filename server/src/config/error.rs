@@ -58,6 +58,18 @@ pub enum ConfigError {
         /// The N of the `server.N` lines.
         allowed: String,
     },
+    /// What this server remembers of the ensemble that it joined cannot be read.
+    #[error(
+        "cannot read {}: {problem}. It says which member of which ensemble this server is; restore it, or empty the data \
+         folder and start the server with --join again",
+        path.display()
+    )]
+    Remembered {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A key whose neglect would weaken security or data.
     #[error(
         "{origin}: {key} is not supported by treekeeper, and starting without it would be unsafe: {remedy}"

@@ -17,6 +17,10 @@ pub struct Flags {
     pub data_dir: Option<PathBuf>,
     /// The client port, `--client-port`.
     pub client_port: Option<u16>,
+    /// The file with the join token, `--join-token-file`.
+    pub join_token_file: Option<PathBuf>,
+    /// Where the other members reach this server, `--peer-address`.
+    pub peer_address: Option<String>,
     /// `key=value` pairs, `--set`; of a key given twice the last one wins.
     pub set: Vec<String>,
     /// ZooKeeper's arguments in place of a file: `<clientPort> <dataDir> [tickTime] [maxClientCnxns]`.
@@ -79,6 +83,15 @@ impl Flags {
         if let Some(data_dir) = &self.data_dir {
             let value = data_dir.display().to_string();
             settings.set_flag("dataDir", value.clone(), format!("--data-dir {value}"));
+        }
+        if let Some(file) = &self.join_token_file {
+            let value = file.display().to_string();
+            let typed = format!("--join-token-file {value}");
+            settings.set_flag("treekeeper.joinTokenFile", value, typed);
+        }
+        if let Some(address) = &self.peer_address {
+            let typed = format!("--peer-address {address}");
+            settings.set_flag("treekeeper.peerAddress", address.clone(), typed);
         }
         if let Some(port) = self.client_port {
             settings.set_flag(

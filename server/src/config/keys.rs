@@ -73,6 +73,8 @@ const RULES: &[Rule] = &[
     ("treekeeper.cacheSize", Honoured),
     ("treekeeper.logRetention", Honoured),
     ("treekeeper.strictReads", Honoured),
+    ("treekeeper.joinTokenFile", Honoured),
+    ("treekeeper.peerAddress", Honoured),
     // Folders, ports, time.
     ("dataDir", Honoured),
     ("dataLogDir", Honoured),
@@ -334,8 +336,12 @@ pub(super) fn is_membership(key: &str) -> bool {
 ///
 /// # Errors
 /// The first setting without which it would be unsafe to start.
-pub(super) fn audit(settings: &Settings, notices: &mut Vec<Notice>) -> Result<(), ConfigError> {
-    let several = membership::is_ensemble(settings);
+pub(super) fn audit(
+    settings: &Settings,
+    has_joined: bool,
+    notices: &mut Vec<Notice>,
+) -> Result<(), ConfigError> {
+    let several = has_joined || membership::is_ensemble(settings);
     for (key, setting) in settings.iter() {
         let mut not_used = |why: &str| {
             let text = format!("{key} is not used by treekeeper: {why}");

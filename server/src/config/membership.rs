@@ -1,6 +1,7 @@
 //! `server.N`: who is in the ensemble, and which of its members this server is.
 
 use super::error::ConfigError;
+use super::join::Remembered;
 use super::listen::{ListenAddress, resolve};
 use super::notice::{Notice, Origin};
 use super::settings::Settings;
@@ -92,6 +93,8 @@ pub(super) struct Membership {
     pub(super) own: Option<MemberLine>,
     /// All members, if there are several.
     pub(super) ensemble: Option<Ensemble>,
+    /// Are they those that this server remembers of having joined?
+    pub(super) is_remembered: bool,
 }
 
 const PREFIX: &str = "server.";
@@ -116,11 +119,15 @@ impl Membership {
         settings: &Settings,
         tick_time: Duration,
         data_dir: &Path,
+        remembered: Option<&Remembered>,
         notices: &mut Vec<Notice>,
     ) -> Result<Self, ConfigError> {
         let mut lines = member_lines(settings)?;
         if lines.len() > 1 {
             return Self::several(settings, lines, tick_time, data_dir, notices);
+        }
+        if let Some(remembered) = remembered {
+            return Self::joined(settings, lines.pop(), tick_time, remembered);
         }
         if let Some(line) = lines.first() {
             check_stands_alone(settings, line, notices)?;
@@ -128,6 +135,7 @@ impl Membership {
         Ok(Self {
             own: lines.pop(),
             ensemble: None,
+            is_remembered: false,
         })
     }
 
@@ -144,11 +152,7 @@ impl Membership {
         let init_limit = settings.number("initLimit", 1, " of ticks")?;
         let sync_limit = settings.number("syncLimit", 1, " of ticks")?;
         let reconfig_enabled = settings.flag("reconfigEnabled", false)?;
-        let leader_serves = settings.parsed("leaderServes", "yes or no", |value| match value {
-            "yes" => Some(true),
-            "no" => Some(false),
-            _ => None,
-        })?;
+        let leader_serves = leader_serves(settings)?;
         let ticks = |number: Option<i64>, key, remedy| match number {
             Some(ticks) => Ok(tick_time * u32::try_from(ticks).expect("1 to i32::MAX")),
             None => Err(ConfigError::Missing { key, remedy }),
@@ -181,13 +185,63 @@ impl Membership {
             init_limit,
             sync_limit,
             reconfig_enabled,
-            leader_serves: leader_serves.unwrap_or(true),
+            leader_serves,
         };
         Ok(Self {
             own,
             ensemble: Some(ensemble),
+            is_remembered: false,
         })
     }
+
+    /// The ensemble that this server has joined without lines of its own.
+    fn joined(
+        settings: &Settings,
+        line: Option<MemberLine>,
+        tick_time: Duration,
+        remembered: &Remembered,
+    ) -> Result<Self, ConfigError> {
+        if let Some(line) = &line
+            && line.member.id != remembered.my_id
+        {
+            let problem = format!(
+                "the ensemble that this server has joined knows it as server.{}, not as {}: change the line",
+                remembered.my_id, line.key
+            );
+            return Err(line.conflict(problem));
+        }
+        let limit = |key, default| -> Result<Duration, ConfigError> {
+            let ticks = settings.number(key, 1, " of ticks")?.unwrap_or(default);
+            Ok(tick_time * u32::try_from(ticks).expect("1 to i32::MAX"))
+        };
+        let members = remembered.parsed().into_iter();
+        let ensemble = Ensemble {
+            my_id: remembered.my_id,
+            members: members.map(|member| (member.id, member)).collect(),
+            init_limit: limit("initLimit", INIT_LIMIT_DEFAULT)?,
+            sync_limit: limit("syncLimit", SYNC_LIMIT_DEFAULT)?,
+            reconfig_enabled: settings.flag("reconfigEnabled", false)?,
+            leader_serves: leader_serves(settings)?,
+        };
+        Ok(Self {
+            own: line,
+            ensemble: Some(ensemble),
+            is_remembered: true,
+        })
+    }
+}
+
+/// Ticks of `initLimit` and `syncLimit` for servers that joined, as ZooKeeper's samples have them.
+const INIT_LIMIT_DEFAULT: i64 = 10;
+const SYNC_LIMIT_DEFAULT: i64 = 5;
+
+fn leader_serves(settings: &Settings) -> Result<bool, ConfigError> {
+    let leader_serves = settings.parsed("leaderServes", "yes or no", |value| match value {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    })?;
+    Ok(leader_serves.unwrap_or(true))
 }
 
 /// All `server.N` lines, in the order in which they were given.
@@ -381,6 +435,16 @@ impl Member {
         Some(Self { role, ..member })
     }
 
+    /// Do the others reach it at addresses of its own machine alone?
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let mut addresses = self.addresses.iter();
+        addresses.all(|address| {
+            let ip = address.host.parse::<std::net::IpAddr>();
+            ip.is_ok_and(|ip| ip.is_loopback())
+        })
+    }
+
     /// The member as a line of the ensemble's config text.
     #[must_use]
     pub fn line(&self) -> String {
@@ -416,7 +480,8 @@ impl Member {
     }
 
     /// The address of this member that `other` has as well.
-    fn shared_address(&self, other: &Self) -> Option<&PeerAddress> {
+    #[must_use]
+    pub fn shared_address(&self, other: &Self) -> Option<&PeerAddress> {
         self.addresses.iter().find(|address| {
             other.addresses.iter().any(|theirs| {
                 theirs.quorum_port == address.quorum_port

@@ -16,6 +16,7 @@ mod containers;
 mod data_dir;
 mod error;
 mod flags;
+mod join;
 mod keys;
 mod listen;
 mod membership;
@@ -37,6 +38,7 @@ pub use containers::ContainerSettings;
 pub use data_dir::{DataDirError, check_data_dir};
 pub use error::ConfigError;
 pub use flags::Flags;
+pub use join::{JoinRule, JoinSettings, Remembered};
 pub use listen::ListenAddress;
 pub use membership::{ClientEnd, Ensemble, Member, MemberRole, PeerAddress};
 pub use metrics::MetricsProvider;
@@ -58,6 +60,8 @@ pub struct Config {
     pub ensemble: Option<Ensemble>,
     /// TLS between the members; none when they talk without.
     pub peer_tls: Option<PeerTls>,
+    /// Who may join it, and what this server remembers of having joined.
+    pub join: JoinSettings,
     /// The base unit of time: sessions expire on its multiples.
     pub tick_time: Duration,
     /// What must be the same on every member, since it changes what a command does.
@@ -92,8 +96,13 @@ impl Config {
         let sources = flags.sources()?;
         let mut notices = sources.notices;
         let settings = sources.settings;
-        keys::audit(&settings, &mut notices)?;
-        let config = Self::from_settings(&settings, sources.text, &mut notices)?;
+        let remembered = match StorageSettings::read(&settings) {
+            Ok(storage) => Remembered::read(&storage.data_folder())?,
+            // Told below, in its turn.
+            Err(_) => None,
+        };
+        keys::audit(&settings, remembered.is_some(), &mut notices)?;
+        let config = Self::from_settings(&settings, sources.text, remembered, &mut notices)?;
         notices.sort_by(|a, b| a.origin.cmp(&b.origin));
         Ok((config, notices))
     }
@@ -101,16 +110,28 @@ impl Config {
     fn from_settings(
         settings: &Settings,
         text: String,
+        remembered: Option<Remembered>,
         notices: &mut Vec<Notice>,
     ) -> Result<Self, ConfigError> {
         let tick_time = tick_time(settings)?;
         let storage = StorageSettings::read(settings)?;
         let peer_tls = PeerTls::read(settings, notices)?;
-        let membership = Membership::read(settings, tick_time, &storage.data_dir, notices)?;
+        let membership = Membership::read(
+            settings,
+            tick_time,
+            &storage.data_dir,
+            remembered.as_ref(),
+            notices,
+        )?;
         membership::check_election_algorithm(settings)?;
         Ok(Self {
             client: ClientSettings::read(settings, tick_time, membership.own.as_ref())?,
             sessions: SessionSettings::read(settings, membership.ensemble.is_some(), notices)?,
+            join: JoinSettings::read(
+                settings,
+                membership.own.as_ref().map(|line| line.member.clone()),
+                remembered.filter(|_| membership.is_remembered),
+            )?,
             ensemble: membership.ensemble,
             peer_tls,
             tick_time,

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use treekeeper_protocol::FourLetterWord;
 
 use super::Connection;
+use super::join;
 use super::socket::ClientSocket;
 use super::task::{End, Task};
 use super::workers::Workers;
@@ -190,6 +191,15 @@ async fn serve(
             // A client that does not take its answer has no claim to it.
             let answer = answer_word(socket, word, rest, view);
             let _ = tokio::time::timeout(WORD_TIMEOUT, answer).await;
+        }
+        End::Join(rest) => {
+            let mut socket = socket;
+            let ends = socket.local_addr().map(|local| (connection.peer(), local));
+            if let Ok(ends) = ends
+                && let Err(error) = join::serve(node, &mut socket, ends, rest).await
+            {
+                tracing::debug!(peer = %connection.peer(), %error, "lost a server that wants to join");
+            }
         }
         End::Store(error) => fatal(error),
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 mod handle;
 mod handshake;
+pub mod join;
 mod large;
 mod listener;
 mod outbox;

@@ -29,6 +29,12 @@ impl ClientSocket {
         }
     }
 
+    /// The end of the connection that is this server's.
+    pub(super) fn local_addr(&self) -> io::Result<std::net::SocketAddr> {
+        let stream: &TcpStream = (*self.write).as_ref();
+        stream.local_addr()
+    }
+
     pub(super) fn direct_writer(&self) -> DirectWriter {
         DirectWriter(Arc::clone(&self.write))
     }

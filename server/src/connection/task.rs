@@ -17,6 +17,7 @@ use treekeeper_protocol::{
 };
 
 use super::handshake::{Welcome, welcome, welcome_to_read};
+use super::join::JOIN;
 use super::outbox::Sending;
 use super::queue::{Asked, Queue, Slot, Turn};
 use super::read::Reader;
@@ -36,6 +37,8 @@ pub(super) enum End {
     Closed,
     /// A four-letter word in place of a handshake.
     Word(FourLetterWord, Bytes),
+    /// A server that wants to join, in place of a handshake.
+    Join(Bytes),
     /// The tree's store failed. Stops the process.
     Store(StoreError),
 }
@@ -271,6 +274,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             && let Some(word) = FourLetterWord::from_first_bytes(*first)
         {
             return Err(End::Word(word, self.received.split_off(4).freeze()));
+        }
+        if self.received.starts_with(&JOIN) {
+            return Err(End::Join(self.received.split_off(JOIN.len()).freeze()));
         }
         let frame = match split_frame(&mut self.received, self.node.config.client.jute_max_buffer) {
             Ok(None) => return Ok(false),

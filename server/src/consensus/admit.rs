@@ -5,6 +5,9 @@
 //! learner first, and votes once it has caught up. A data folder has a random id, so a member that lost its folder is
 //! nobody that the ensemble knows, and is refused under its old N: it may have promised votes and entries that it does
 //! not remember.
+//!
+//! A member that joins without lines in the others' configs has been told by one of them who they are; it shows the
+//! leader its own line and the join token. It never forms an ensemble.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,18 +18,25 @@ use futures::future::join_all;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{InitializeError, RaftError};
 use openraft::{BasicNode, ChangeMembers, Raft};
+use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use super::error::StartError;
 use super::machine::MachineAdapter;
 use super::network::{Links, Purpose};
+use super::options::PeerMember;
+use super::reconfig;
 use super::service::{NOT_LEADER, kind};
 use super::types::Types;
-use crate::config::Member;
+use crate::config::{Member, MemberRole};
 use crate::peer::{Identity, LinkError};
 
 /// How often a member that waits for others looks for them.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether a member that is said to be lost is gone: longer than it takes to miss it, and less than
+/// a link waits for an answer.
+const LOOKS_FOR_LOST_MAX: usize = 12;
 
 /// How often a member looks after its own membership.
 const TEND_INTERVAL: Duration = Duration::from_secs(1);
@@ -80,11 +90,11 @@ pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>, b
                     tracing::warn!(%error, "cannot bring the record of the members up to date");
                 }
             }
-            Some(leader) if by_config && line.votes && seen.own_line.is_some() && !seen.votes => {
+            Some(leader) if seen.lacks_vote(&line, by_config, &links) => {
                 let Some(link) = links.to_member(&raft, leader, Purpose::Forward) else {
                     continue;
                 };
-                let asked = link.call(kind::ADMIT, Bytes::from(line.line.clone())).await;
+                let asked = link.call(kind::ADMIT, request(&links, &line.line)).await;
                 tracing::debug!(?asked, "asked for a vote");
             }
             _ => {}
@@ -105,6 +115,20 @@ struct Seen {
 }
 
 impl Seen {
+    /// Is it a member that is to vote, and does not? Its line in the config says so, or the ensemble's own if it joined
+    /// without one.
+    fn lacks_vote(&self, line: &PeerMember, by_config: bool, links: &Links) -> bool {
+        let Some(known) = &self.own_line else {
+            return false;
+        };
+        let is_to_vote = if links.joining().joined.is_some() {
+            is_participant(known)
+        } else {
+            by_config && line.votes
+        };
+        is_to_vote && !self.votes
+    }
+
     fn of(metrics: &openraft::RaftMetrics<Types>, own: u64) -> Seen {
         let membership = metrics.membership_config.membership();
         Seen {
@@ -150,11 +174,12 @@ pub(super) async fn join(
                 if waiting_for.as_ref() != Some(&missing) {
                     info!(
                         ?missing,
-                        "the ensemble is new: waiting for all voting members"
+                        "waiting for members: the ensemble is new, or none of it can be reached"
                     );
                     waiting_for = Some(missing);
                 }
             }
+            Found::All(_) if links.joining().joined.is_some() => {}
             Found::All(nodes) => {
                 if lowest_voter(links) == Some(own.my_id) {
                     form(raft, nodes).await?;
@@ -262,7 +287,7 @@ async fn ask_to_be_admitted(links: &Links, others: &[Identity]) -> Result<Asked,
             continue;
         };
         let link = links.to(other.node_id, &member.line, Purpose::Forward);
-        match link.call(kind::ADMIT, Bytes::from(line.clone())).await {
+        match link.call(kind::ADMIT, request(links, &line)).await {
             Err(LinkError::Refused(reason)) if reason == NOT_LISTED => {
                 return Ok(Asked::NotListed);
             }
@@ -276,13 +301,46 @@ async fn ask_to_be_admitted(links: &Links, others: &[Identity]) -> Result<Asked,
     Ok(Asked::Wait)
 }
 
+fn is_participant(line: &str) -> bool {
+    Member::parse_line(line).is_some_and(|member| member.role == MemberRole::Participant)
+}
+
+/// What a member that joins without lines adds to its own.
+#[derive(Debug, Serialize, Deserialize)]
+struct Credentials {
+    token: Option<String>,
+    replaces: bool,
+}
+
+/// What [`kind::ADMIT`] says: the own line, and behind its end the [`Credentials`] of who joins without lines.
+fn request(links: &Links, line: &str) -> Bytes {
+    let Some(joined) = links.joining().joined else {
+        return Bytes::from(line.to_owned());
+    };
+    let credentials = Credentials {
+        token: links.joining().rule.token().map(str::to_owned),
+        replaces: joined.replaces,
+    };
+    let credentials = serde_json::to_string(&credentials).expect("plain fields always serialise");
+    Bytes::from(format!("{line}\n{credentials}"))
+}
+
+/// Reads what [`request`] wrote.
+fn decode_request(body: &[u8]) -> Option<(&str, Option<Credentials>)> {
+    let text = std::str::from_utf8(body).ok()?;
+    match text.split_once('\n') {
+        None => Some((text, None)),
+        Some((line, credentials)) => Some((line, Some(serde_json::from_str(credentials).ok()?))),
+    }
+}
+
 /// The leader's side: makes the member one of the ensemble. Answers once it follows; its vote comes when it has
 /// caught up.
 pub(super) async fn admit(
     raft: &Raft<Types, MachineAdapter>,
     links: &Arc<Links>,
     from: Identity,
-    line: &[u8],
+    body: &[u8],
 ) -> Result<Bytes, String> {
     let (known, votes) = {
         let metrics = raft.metrics();
@@ -298,7 +356,8 @@ pub(super) async fn admit(
         let votes: BTreeSet<u64> = membership.voter_ids().collect();
         (known, votes)
     };
-    let line = std::str::from_utf8(line).map_err(|_| "the line is no text".to_owned())?;
+    let (line, credentials) =
+        decode_request(body).ok_or_else(|| "the line is no text".to_owned())?;
     let member = Member::parse_line(line)
         .filter(|member| member.id == from.my_id)
         .ok_or_else(|| format!("server {} does not say how it is reached", from.my_id))?;
@@ -306,26 +365,48 @@ pub(super) async fn admit(
         **node != from.node_id
             && Member::parse_line(line).is_some_and(|known| known.id == member.id)
     });
+    let joins = match (&credentials, links.members().get(&member.id)) {
+        // Whoever leads looks at its own lines first; those that a member was told when it joined are none.
+        (_, Some(_)) if links.joining().joined.is_none() => None,
+        (Some(credentials), _) => Some(credentials),
+        (None, _) => return Err(NOT_LISTED.to_owned()),
+    };
+    if let Some(credentials) = joins {
+        may_join(links, &member, credentials)?;
+        if let Some((node, _)) = taken
+            && credentials.replaces
+        {
+            remove_lost(raft, links, *node, &member).await?;
+            // Its place is free now: it asks again.
+            return Err(NOT_LEADER.to_owned());
+        }
+        refuse_taken_address(&known, from.node_id, &member)?;
+    }
     if let Some((node, _)) = taken {
+        let instead = match joins {
+            Some(_) => format!(", or start it with --join-replace {}", member.id),
+            None => String::new(),
+        };
         return Err(format!(
             "the ensemble knows server {} with another data folder (node {node:016x}, not {:016x}). If that folder was moved, \
-             start server {} on it again. If it is lost, remove server {} from the ensemble first, then start it again",
+             start server {} on it again. If it is lost, remove server {} from the ensemble first, then start it again{instead}",
             member.id, from.node_id, member.id, member.id
         ));
     }
-    let Some(own_view) = links.members().get(&member.id) else {
-        return Err(NOT_LISTED.to_owned());
+    let (node, should_vote) = match (joins, links.members().get(&member.id)) {
+        (None, Some(own_view)) => (BasicNode::new(&own_view.line), own_view.votes),
+        _ => {
+            // Once it is known, its role is for the ensemble to say.
+            let known = known.get(&from.node_id).cloned();
+            let line = known.unwrap_or_else(|| member.line());
+            (BasicNode::new(&line), is_participant(&line))
+        }
     };
-    let (node, should_vote) = (BasicNode::new(&own_view.line), own_view.votes);
     if !known.contains_key(&from.node_id) {
         info!(server = member.id, "admitting a new member");
         raft.add_learner(from.node_id, node, false)
             .await
-            .map_err(|error| {
-                // Another change is on its way, or the lead was just lost: it asks again.
-                tracing::debug!(%error, "cannot admit a new member now");
-                NOT_LEADER.to_owned()
-            })?;
+            .map_err(again)?;
     }
     if should_vote && !votes.contains(&from.node_id) {
         let (raft, links) = (raft.clone(), Arc::clone(links));
@@ -340,6 +421,88 @@ pub(super) async fn admit(
         });
     }
     Ok(Bytes::new())
+}
+
+/// May this member join without a line in the leader's config?
+fn may_join(links: &Links, member: &Member, credentials: &Credentials) -> Result<(), String> {
+    let own = links.local().identity().my_id;
+    let own = links.members().get(&own);
+    let is_own_local =
+        own.is_some_and(|own| Member::parse_line(&own.line).is_some_and(|own| own.is_local()));
+    let is_local = is_own_local && member.is_local();
+    let rule = &links.joining().rule;
+    rule.check(credentials.token.as_deref(), is_local)
+}
+
+/// No two members are at one address.
+fn refuse_taken_address(
+    known: &BTreeMap<u64, String>,
+    node_id: u64,
+    member: &Member,
+) -> Result<(), String> {
+    for line in known
+        .iter()
+        .filter(|(node, _)| **node != node_id)
+        .map(|(_, line)| line)
+    {
+        let Some(other) = Member::parse_line(line).filter(|other| other.id != member.id) else {
+            continue;
+        };
+        if let Some(address) = member.shared_address(&other) {
+            return Err(format!(
+                "the ensemble knows {} as the address of server {}. If the data of that server is lost, start this one with \
+                 --join-replace {}; otherwise give it a --peer-address of its own",
+                address.quorum(),
+                other.id,
+                other.id
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Another change is on its way, or the lead was just lost: who wants to join asks again.
+fn again(error: impl std::fmt::Display) -> String {
+    tracing::debug!(%error, "cannot change the members now");
+    NOT_LEADER.to_owned()
+}
+
+/// Removes a member whose data is lost, so that another one can take its place.
+async fn remove_lost(
+    raft: &Raft<Types, MachineAdapter>,
+    links: &Links,
+    lost: u64,
+    member: &Member,
+) -> Result<(), String> {
+    let Ok(_alone) = links.changing().try_lock() else {
+        return Err(NOT_LEADER.to_owned());
+    };
+    let voters: BTreeSet<u64> = raft.voter_ids().collect();
+    let is_there = || reconfig::is_there(&raft.metrics().borrow_watched(), lost);
+    // It may have died just now.
+    for _ in 0..LOOKS_FOR_LOST_MAX {
+        if is_there() {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+    if is_there() {
+        return Err(format!(
+            "server {} runs, with another data folder: stop it before another one takes its place",
+            member.id
+        ));
+    }
+    info!(
+        server = member.id,
+        "removing a lost member, whose place another one takes"
+    );
+    if voters.contains(&lost) {
+        let rest: BTreeSet<u64> = voters.into_iter().filter(|voter| *voter != lost).collect();
+        let change = ChangeMembers::ReplaceAllVoters(rest);
+        raft.change_membership(change, true).await.map_err(again)?;
+    }
+    let gone = ChangeMembers::RemoveNodes(BTreeSet::from([lost]));
+    raft.change_membership(gone, true).await.map_err(again)?;
+    Ok(())
 }
 
 /// How long a new member is waited for; it asks again.
@@ -373,6 +536,7 @@ async fn promote(
         .changing()
         .try_lock()
         .map_err(|_| "the members are being changed".to_owned())?;
+    let _alone = links.changing().lock().await;
     let vote = ChangeMembers::AddVoterIds(BTreeSet::from([member.node_id]));
     raft.change_membership(vote, true)
         .await

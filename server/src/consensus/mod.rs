@@ -24,6 +24,7 @@ mod proposal;
 mod purge;
 mod read_index;
 mod reconfig;
+mod recover;
 mod service;
 mod start;
 mod status;
@@ -48,9 +49,11 @@ pub use error::{Failure, LinearizeError, StartError, Stopped, TryProposeError};
 pub use machine::{
     Applied, Checkpoints, Entry, Payload, StateMachine, member_lines, membership_index,
 };
-pub use options::{CheckForwarded, OnReport, Options, PeerMember, PeerOptions};
+pub use options::{CheckForwarded, Joined, OnReport, Options, PeerMember, PeerOptions};
 pub use proposal::{OnRefused, Refusal, RefusalReason};
 pub use reconfig::Reconfig;
+pub use recover::{KnownMember, StoppedMember};
+pub use start::stored_node_id;
 pub use status::{Elections, Leadership, MemberStatus, Role, Status};
 
 use crate::log::LogReader;

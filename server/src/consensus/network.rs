@@ -25,10 +25,10 @@ use tokio::sync::oneshot;
 use super::checkpoint::Outgoing;
 use super::machine::{FlushedTree, MachineAdapter};
 use super::messages;
-use super::options::PeerMember;
+use super::options::{Joined, PeerMember};
 use super::service::kind;
 use super::types::{LogId, Types};
-use crate::config::Member;
+use crate::config::{JoinRule, Member};
 use crate::peer::{Identity, Link, LinkError, Local, Target, probe};
 
 /// Appends on their way to one member at once: enough for the disk's next sync while the last one's answer travels.
@@ -50,10 +50,20 @@ pub(super) enum Purpose {
     Checkpoint,
 }
 
+/// How members come without lines in the configs of all.
+#[derive(Clone, Debug)]
+pub(super) struct Joining {
+    /// Who may.
+    pub(super) rule: JoinRule,
+    /// How this one did, if it did.
+    pub(super) joined: Option<Joined>,
+}
+
 /// The links of this member, made when they are first asked for.
 pub(super) struct Links {
     local: Arc<Local>,
     members: BTreeMap<u8, PeerMember>,
+    joining: Joining,
     runtime: Handle,
     open: Mutex<HashMap<(u64, Purpose), Link>>,
     outgoing: Arc<Outgoing>,
@@ -77,10 +87,15 @@ impl Drop for Promoting<'_> {
 
 impl Links {
     /// Links that run on the caller's runtime.
-    pub(super) fn new(local: Arc<Local>, members: BTreeMap<u8, PeerMember>) -> Arc<Links> {
+    pub(super) fn new(
+        local: Arc<Local>,
+        members: BTreeMap<u8, PeerMember>,
+        joining: Joining,
+    ) -> Arc<Links> {
         Arc::new(Links {
             local,
             members,
+            joining,
             runtime: Handle::current(),
             open: Mutex::default(),
             outgoing: Arc::default(),
@@ -108,6 +123,10 @@ impl Links {
             links: self,
             node_id,
         })
+    }
+
+    pub(super) fn joining(&self) -> &Joining {
+        &self.joining
     }
 
     pub(super) fn changing(&self) -> &tokio::sync::Mutex<()> {
@@ -161,7 +180,11 @@ impl Links {
         let Some(member) = Member::parse_line(line) else {
             return Vec::new();
         };
-        self.members.get(&member.id).map_or_else(
+        let own = self.local.identity().my_id;
+        // What a member that joined once was told of the others may be outdated; the ensemble's lines are not.
+        let known = self.members.get(&member.id);
+        let known = known.filter(|_| self.joining.joined.is_none() || member.id == own);
+        known.map_or_else(
             || PeerMember::of(&member).addresses,
             |known| known.addresses.clone(),
         )

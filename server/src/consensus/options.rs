@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::proposal::OnRefused;
-use crate::config::{Member, MemberRole};
+use crate::config::{JoinRule, Member, MemberRole};
 use crate::log::{Disk, LogOptions, RealDisk};
 use crate::peer::Tls;
 
@@ -46,13 +46,20 @@ pub type CheckForwarded = Arc<dyn Fn(Bytes) -> Option<Bytes> + Send + Sync>;
 /// Receives what a member (by its N) reports to this one, its leader, and answers. None if it is no report.
 pub type OnReport = Arc<dyn Fn(u8, &Bytes) -> Option<Bytes> + Send + Sync>;
 
+/// How a member came that has joined without lines in the configs of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// In place of the member with the same N, whose data is lost.
+    pub replaces: bool,
+}
+
 /// How a member of an ensemble reaches the others.
 #[derive(Clone)]
 pub struct PeerOptions {
     /// This member's N.
     pub my_id: u8,
-    /// The ensemble that its data belongs to; 0 if it has none.
-    pub cluster_id: u64,
+    /// The ensemble that its data belongs to; 0 if it has none. Asked when the log is replayed.
+    pub cluster_id: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// All members of the config by N, this one among them.
     pub members: BTreeMap<u8, PeerMember>,
     /// Where the others reach this one.
@@ -61,6 +68,10 @@ pub struct PeerOptions {
     pub tls: Option<Arc<Tls>>,
     /// Are members changed by reconfig alone? Otherwise the `server.N` lines say who votes.
     pub reconfig_enabled: bool,
+    /// Who may join without a line in the config.
+    pub join_rule: JoinRule,
+    /// How this member came without lines; none for one of the lines.
+    pub joined: Option<Joined>,
     /// Checks forwarded commands.
     pub check_forwarded: CheckForwarded,
     /// Receives reports.

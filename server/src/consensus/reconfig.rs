@@ -263,14 +263,17 @@ fn is_ready(
 ) -> bool {
     let metrics = raft.metrics();
     let metrics = metrics.borrow_watched();
-    let is_there = |node: &u64| {
-        let heard = metrics.heartbeat.as_ref().and_then(|all| all.get(node));
-        let heard = heard.copied().flatten();
-        *node == metrics.id
-            || heard.is_some_and(|heard| heard.elapsed() < HEARD_MAX) && caught_up(*node)(&metrics)
-    };
-    let there = voters.iter().filter(|node| is_there(node)).count();
-    there * 2 > voters.len() && voters.difference(before).all(is_there)
+    let is_ready =
+        |node: &u64| *node == metrics.id || is_there(&metrics, *node) && caught_up(*node)(&metrics);
+    let ready = voters.iter().filter(|node| is_ready(node)).count();
+    ready * 2 > voters.len() && voters.difference(before).all(is_ready)
+}
+
+/// On the leader: has the node answered a heartbeat just now?
+pub(super) fn is_there(metrics: &openraft::RaftMetrics<Types>, node: u64) -> bool {
+    let heard = metrics.heartbeat.as_ref().and_then(|all| all.get(&node));
+    let heard = heard.copied().flatten();
+    heard.is_some_and(|heard| heard.elapsed() < HEARD_MAX)
 }
 
 async fn change_members(

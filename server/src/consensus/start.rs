@@ -19,14 +19,14 @@ use super::error::{Failure, StartError};
 use super::in_flight::InFlight;
 use super::log_store::{LogStore, raft_entry};
 use super::machine::{self, Applied, Checkpoints, MachineAdapter, StateMachine};
-use super::network::{Links, Network};
+use super::network::{Joining, Links, Network};
 use super::options::{Options, PeerOptions};
 use super::purge;
 use super::read_index::ReadIndex;
 use super::service::Service;
 use super::status::{Elections, Leadership};
 use super::types::Types;
-use crate::log::{Disk, Log, LogError, LogReader, Position, atomic_file};
+use crate::log::{Disk, Log, LogError, LogReader, Position, RealDisk, atomic_file};
 use crate::peer::{self, Identity, Local};
 
 /// The file with this node's id.
@@ -36,7 +36,7 @@ const NODE_ID_FILE: &str = "node";
 const INCARNATION_FILE: &str = "incarnation";
 
 /// Bytes of entries replayed at once.
-const REPLAY_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const REPLAY_BYTES_MAX: usize = 1024 * 1024;
 
 /// What opening the folder gave.
 struct Opened {
@@ -98,7 +98,7 @@ pub(super) async fn start(
             }
             serve_peers(peers, links, &raft, in_flight, checkpoints)?;
             admit::join(&raft, links).await.map_err(&why)?;
-            let by_config = !peers.reconfig_enabled;
+            let by_config = !peers.reconfig_enabled && peers.joined.is_none();
             tokio::spawn(admit::tend(raft.clone(), Arc::clone(links), by_config));
         }
         _ => {
@@ -152,12 +152,16 @@ fn links(peers: &PeerOptions, node_id: u64) -> Arc<Links> {
     let identity = Identity {
         my_id: peers.my_id,
         node_id,
-        cluster_id: peers.cluster_id,
+        cluster_id: (peers.cluster_id)(),
         formed: false,
         lines: lines.finish(),
     };
     let local = Local::new(identity).with_tls(peers.tls.clone());
-    Links::new(Arc::new(local), peers.members.clone())
+    let joining = Joining {
+        rule: peers.join_rule.clone(),
+        joined: peers.joined,
+    };
+    Links::new(Arc::new(local), peers.members.clone(), joining)
 }
 
 /// Answers the other members from now on, on the caller's runtime.
@@ -255,7 +259,7 @@ fn open(
 }
 
 /// The tree was received from another member, and the process ended before the log could go on behind it.
-fn go_on_behind(log: &mut Log, applied: &Applied) -> Result<(), StartError> {
+pub(super) fn go_on_behind(log: &mut Log, applied: &Applied) -> Result<(), StartError> {
     let reader = log.reader();
     let at = Position {
         index: applied.index,
@@ -280,6 +284,23 @@ fn go_on_behind(log: &mut Log, applied: &Applied) -> Result<(), StartError> {
         log.purge_to(at);
     }
     Ok(())
+}
+
+/// The id of the node whose log is in `dir`; none before there is one.
+///
+/// # Errors
+/// When the file cannot be read, or is damaged.
+pub fn stored_node_id(dir: &Path) -> Result<Option<u64>, StartError> {
+    let path = dir.join(NODE_ID_FILE);
+    let Some(bytes) = atomic_file::read(&RealDisk, &path)? else {
+        return Ok(None);
+    };
+    let node_id = decode_node_id(&bytes).ok_or(LogError::Damaged {
+        file: path,
+        offset: 0,
+        reason: "the content is no node id",
+    })?;
+    Ok(Some(node_id))
 }
 
 /// Counts the starts, before anything is proposed: another member may know of a start that this one's log does not.

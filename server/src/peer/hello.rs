@@ -122,7 +122,8 @@ pub(super) fn check_identities(local: &Identity, other: &Identity) -> Result<(),
     if local.cluster_id != 0 && other.cluster_id != 0 && local.cluster_id != other.cluster_id {
         return Err(format!(
             "server {} belongs to ensemble {:016x}, and server {} to ensemble {:016x}: one of them has the data folder or \
-             the address of another ensemble",
+             the address of another ensemble. If one of the two was made a new ensemble (treekeeper recover), empty the data \
+             folder of the other one, and start it again",
             local.my_id, local.cluster_id, other.my_id, other.cluster_id
         ));
     }

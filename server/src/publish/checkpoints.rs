@@ -111,7 +111,18 @@ impl TreeFolders {
         Ok(())
     }
 
-    fn adopt(&self, received: &Path, at: &Applied) -> io::Result<PathBuf> {
+    /// The folder to make or receive a tree in.
+    #[must_use]
+    pub fn incoming(&self, name: &str) -> PathBuf {
+        self.base.join(INCOMING).join(name)
+    }
+
+    /// Makes the tree in a folder beside the others, synced and `at` this place of the log, the one that the next start
+    /// opens; gives the folder that it is in from then on.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn adopt(&self, received: &Path, at: &Applied) -> io::Result<PathBuf> {
         let name = format!("{RECEIVED}{}", at.index);
         let dir = self.base.join(&name);
         if dir.exists() {
@@ -182,7 +193,7 @@ impl Checkpoints for TreeCheckpoints {
     }
 
     fn incoming(&self, name: &str) -> PathBuf {
-        self.folders.base.join(INCOMING).join(name)
+        self.folders.incoming(name)
     }
 
     fn read(&self, dir: &Path) -> io::Result<Applied> {

@@ -79,7 +79,8 @@ impl StateMachine for Machine {
 
 /// How far a state has come, as consensus wants to know it. The first entry of a log names the members, so a state
 /// without any has applied nothing.
-pub(super) fn applied(meta: &Meta) -> Option<Applied> {
+#[must_use]
+pub fn applied(meta: &Meta) -> Option<Applied> {
     let membership = meta.consensus.clone();
     (!membership.is_empty()).then_some(Applied {
         index: meta.index,

@@ -23,7 +23,7 @@ pub use contact::Contact;
 pub use digests::Digests;
 pub use divergence::{Divergence, Mark, Verdict};
 pub use flusher::{FlushPolicy, FlushSignal, Flusher};
-pub use machine::{ApplyError, Machine};
+pub use machine::{ApplyError, Machine, applied};
 pub use node::Node;
 pub use proposer::{Origin, Proposer, Standing, Write};
 

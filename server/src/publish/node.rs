@@ -10,6 +10,7 @@ use crate::admin::metrics::Metrics;
 use crate::apply::State;
 use crate::auth::Providers;
 use crate::config::{Config, Ensemble};
+use crate::connection::join::Joins;
 use crate::connection::{LargeRequestBytes, Registry};
 use crate::consensus::{Consensus, Role};
 use crate::session::{Expiry, Holders, LocalSessions};
@@ -52,6 +53,8 @@ pub struct Node {
     pub clock: Clock,
     /// Whether this member may answer.
     pub contact: Contact,
+    /// Who wants to join.
+    pub joins: Joins,
     /// The ensemble, once it is joined.
     pub consensus: OnceLock<Consensus>,
 }
@@ -97,6 +100,7 @@ impl Node {
             config,
             clock,
             contact,
+            joins: Joins::default(),
             consensus: OnceLock::new(),
         }
     }

@@ -160,6 +160,50 @@ impl Ensemble {
         ensemble
     }
 
+    /// Servers without a config, of which all but the first are to join it (`--join`). None runs yet.
+    ///
+    /// # Panics
+    /// When too few ports are free.
+    #[must_use]
+    #[track_caller]
+    pub fn joining(count: usize) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the data");
+        let free = || free_port().expect("some port is free");
+        let first = free();
+        let members = (1..=count).map(|id| {
+            let port = if id == 1 { first } else { free() };
+            let options = ServerOptions::new(folder.path().join(format!("member{id}")))
+                .port(port)
+                .set("tickTime", TICK.as_millis())
+                .set("maxSessionTimeout", 60_000)
+                .flag("--peer-address", format!("127.0.0.1:{}", free()));
+            Member {
+                options: match id {
+                    1 => options,
+                    _ => options.flag("--join", format!("127.0.0.1:{first}")),
+                },
+                port,
+                server: None,
+                is_paused: false,
+            }
+        });
+        Self {
+            members: members.collect(),
+            lines: String::new(),
+            folder,
+        }
+    }
+
+    /// Changes how a member is started the next time.
+    pub fn change_options(
+        &mut self,
+        id: usize,
+        change: impl FnOnce(ServerOptions<'static>) -> ServerOptions<'static>,
+    ) {
+        let member = self.member_mut(id);
+        member.options = change(member.options.clone());
+    }
+
     /// The `server.N` lines of all members.
     #[must_use]
     pub fn lines(&self) -> &str {

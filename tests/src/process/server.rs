@@ -29,6 +29,7 @@ pub struct ServerOptions<'a> {
     data_dir: PathBuf,
     port: u16,
     settings: Vec<String>,
+    flags: Vec<(&'static str, String)>,
     config: Option<PathBuf>,
     namespace: Option<&'a Namespace>,
     plain: bool,
@@ -46,6 +47,7 @@ impl<'a> ServerOptions<'a> {
             data_dir: data_dir.into(),
             port: free_port().expect("some port is free"),
             settings: vec!["admin.enableServer=false".to_owned()],
+            flags: Vec::new(),
             config: None,
             namespace: None,
             plain: true,
@@ -57,6 +59,21 @@ impl<'a> ServerOptions<'a> {
     #[must_use]
     pub fn set(mut self, key: &str, value: impl fmt::Display) -> Self {
         self.settings.push(format!("{key}={value}"));
+        self
+    }
+
+    /// With a flag and its value, in place of what it was given before.
+    #[must_use]
+    pub fn flag(self, flag: &'static str, value: impl fmt::Display) -> Self {
+        let mut without = self.without_flag(flag);
+        without.flags.push((flag, value.to_string()));
+        without
+    }
+
+    /// Without a flag.
+    #[must_use]
+    pub fn without_flag(mut self, flag: &str) -> Self {
+        self.flags.retain(|(known, _)| *known != flag);
         self
     }
 
@@ -126,6 +143,9 @@ impl<'a> ServerOptions<'a> {
         }
         for setting in &self.settings {
             command.args(["--set", setting]);
+        }
+        for (flag, value) in &self.flags {
+            command.arg(flag).arg(value);
         }
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);

@@ -28,7 +28,7 @@ fn lines_of(ensemble: &Ensemble, ids: &[usize]) -> String {
 }
 
 /// Waits until the members are these, all with a vote; gives the version of their list.
-async fn voters(client: &Client, ids: &[usize]) -> i64 {
+pub(super) async fn voters(client: &Client, ids: &[usize]) -> i64 {
     let wait = async {
         loop {
             let read = insist(async || client.get_data(CONFIG).await).await;
