@@ -504,6 +504,13 @@ async fn begin(
     node.proposer
         .command(&Command::Settings(wanted), Origin::Start(sender));
     tokio::select! {
+        if formed && node.config.ensemble.is_some() {
+            tracing::warn!(
+                ensemble = ?settings, this_server = ?wanted,
+                "this server was started with other settings than the ensemble uses, and they count for all from now on: give \
+                 all servers the same skipACL, enforceQuota, extendedTypesEnabled and DigestAuthenticationProvider.enabled"
+            );
+        }
         // Dropped only when apply has failed, which `fatal` tells.
         Ok(()) = started => {}
         Some(reason) = fatal.recv() => return Err(reason.into()),

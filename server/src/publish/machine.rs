@@ -10,6 +10,7 @@ use treekeeper_protocol::EventType;
 use super::flusher::FlushSignal;
 use super::{Node, Origin, TreeCheckpoints, TreeFolders};
 use crate::apply::{Batch, Command, Meta, Outcome, Reply, State, execute, members_changed};
+use crate::config::ReplicatedSettings;
 use crate::connection::{Connection, Session, answer_behind};
 use crate::consensus::{Applied, Checkpoints, Entry, Payload, StateMachine, member_lines};
 use crate::tree::{Lookup, Store, StoreError};
@@ -247,12 +248,31 @@ impl Machine {
 
     /// Events, then the reply, then who holds the session: all of one command before the next.
     fn publish(
+            if let Command::Settings(settings) = command {
+                self.tell_settings(state, settings);
+            }
         &self,
         state: &mut State,
         command: &Command,
         outcome: Option<Outcome>,
         origin: Option<Origin>,
         wakes: &mut Wakes,
+    /// The server that started last decides on the settings that are the same for all: those with others are told.
+    fn tell_settings(&self, state: &State, settings: &ReplicatedSettings) {
+        let own = &self.node.config.replicated;
+        if *settings == state.meta.settings
+            || settings == own
+            || self.node.config.ensemble.is_none()
+        {
+            return;
+        }
+        tracing::warn!(
+            ensemble = ?settings, this_server = ?own,
+            "another server was started with other settings, which count for the whole ensemble from now on: give all servers \
+             the same skipACL, enforceQuota, extendedTypesEnabled and DigestAuthenticationProvider.enabled"
+        );
+    }
+
     ) -> Result<(), StoreError> {
         let zxid = state.meta.zxid;
         if let Some(Origin::Start(started)) = origin {
