@@ -16,6 +16,7 @@ pub mod log;
 pub mod members;
 pub mod peer;
 pub mod publish;
+pub mod rules;
 pub mod server;
 pub mod session;
 pub mod timers;

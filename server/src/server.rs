@@ -13,13 +13,14 @@ use tokio::task::JoinSet;
 use tracing::info;
 
 use crate::admin::view::View;
-use crate::apply::{Batch, Command, OpenError, State};
+use crate::apply::{Batch, Command, OpenError, RulesError, State};
 use crate::config::{Config, DataDirError, ListenAddress, MetricsProvider, check_data_dir};
 use crate::connection::{Listener, Workers, bind};
 use crate::consensus::{
     Consensus, Options, PeerMember, PeerOptions, Refusal, StartError, TryProposeError,
 };
 use crate::publish::{ApplyError, FlushPolicy, Flusher, Machine, Node, Origin, TreeFolders};
+use crate::rules::NodeRules;
 use crate::tree::StoreError;
 use crate::view::NodeView;
 use crate::{admin, members, timers};
@@ -54,6 +55,9 @@ pub enum ServeError {
     /// The tree cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The tree is of another release's rules.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// The log cannot be opened, or the ensemble not be joined.
     #[error(transparent)]
     Consensus(#[from] StartError),
@@ -141,6 +145,7 @@ impl Server {
         let dir = current.dir.clone();
         let state = tokio::task::spawn_blocking(move || State::open(&dir, cache_bytes));
         let state = state.await.map_err(|_| Fatal::Task)??;
+        config.rules.check(state.rules())?;
         let opened = began.elapsed();
         let first = state.meta.index;
         let mut flusher = Flusher::new(FlushPolicy::default(), &state.meta);
@@ -464,6 +469,7 @@ async fn join(
                 let node = reported.upgrade()?;
                 members::heard(&node, member, report)
             }),
+            replicated: Arc::new(NodeRules::new(node)),
         });
     }
     Ok(Consensus::start(options, machine).await?)
@@ -477,13 +483,14 @@ async fn begin(
     fatal: &mut mpsc::Receiver<Fatal>,
 ) -> Result<(), ServeError> {
     let member = consensus.node_id();
-    let (incarnation, formed, settings) = {
+    let (incarnation, formed, settings, rules) = {
         let state = node.state.read();
         let meta = &state.meta;
         (
             meta.next_incarnation(member).max(consensus.incarnation()),
             meta.cluster_id != 0,
             meta.settings,
+            meta.rules(),
         )
     };
     node.proposer
@@ -497,13 +504,6 @@ async fn begin(
     }
     let wanted = node.config.replicated;
     if settings != wanted {
-        node.proposer
-            .command(&Command::Settings(wanted), Origin::Timer(None));
-    }
-    let (sender, started) = oneshot::channel();
-    node.proposer
-        .command(&Command::Settings(wanted), Origin::Start(sender));
-    tokio::select! {
         if formed && node.config.ensemble.is_some() {
             tracing::warn!(
                 ensemble = ?settings, this_server = ?wanted,
@@ -511,6 +511,19 @@ async fn begin(
                  all servers the same skipACL, enforceQuota, extendedTypesEnabled and DigestAuthenticationProvider.enabled"
             );
         }
+        node.proposer
+            .command(&Command::Settings(wanted), Origin::Timer(None));
+    }
+    let newest = node.config.rules.max();
+    if node.config.ensemble.is_none() && rules < newest {
+        // Nobody else has to know them.
+        let raise = Command::RaiseRules { rules: newest };
+        node.proposer.command(&raise, Origin::Timer(None));
+    }
+    let (sender, started) = oneshot::channel();
+    node.proposer
+        .command(&Command::Settings(wanted), Origin::Start(sender));
+    tokio::select! {
         // Dropped only when apply has failed, which `fatal` tells.
         Ok(()) = started => {}
         Some(reason) = fatal.recv() => return Err(reason.into()),

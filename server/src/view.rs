@@ -15,7 +15,7 @@ use treekeeper_protocol::path;
 
 use crate::config::{Config, Member, PeerAddress};
 use crate::connection::Connection;
-use crate::consensus::{CAUGHT_UP_LAG, Role};
+use crate::consensus::{CAUGHT_UP_LAG, Consensus, Role};
 use crate::publish::Node;
 
 /// A view of a running server.
@@ -73,6 +73,10 @@ impl View for NodeView {
     }
 
     fn server(&self) -> ServerInfo {
+        let rules_of_all = match self.node.config.ensemble {
+            Some(_) => self.node.consensus.get().and_then(Consensus::rules_of_all),
+            None => Some(self.node.config.rules.max()),
+        };
         let state = self.node.state.read();
         ServerInfo {
             mode: self.mode(),
@@ -87,6 +91,8 @@ impl View for NodeView {
             watch_count: count(self.node.watches.lock().len()),
             ephemeral_count: count(state.ephemeral_count),
             approximate_data_size: state.meta.data_size,
+            rules: state.rules(),
+            rules_of_all,
         }
     }
 

@@ -169,6 +169,8 @@ impl View for FixedView {
     }
 
     fn ensemble(&self) -> Option<EnsembleInfo> {
+            rules: 1,
+            rules_of_all: Some(2),
         self.ensemble.clone()
     }
 

@@ -136,6 +136,18 @@ pub(super) fn read(view: &dyn View) -> Vec<Gauge> {
         "Live sessions.",
         saturated(server.session_count as u64),
     );
+    gauges.whole(
+        "rules_version",
+        "Version of the rules of apply in use.",
+        server.rules.into(),
+    );
+    if let Some(rules) = server.rules_of_all {
+        gauges.whole(
+            "rules_version_of_all",
+            "The newest version of the rules that all members support.",
+            rules.into(),
+        );
+    }
     gauges.whole("local_sessions", "Live sessions of this server alone.", 0);
     gauges.decimal(
         "connection_drop_probability",

@@ -122,6 +122,10 @@ pub struct ServerInfo {
     pub ephemeral_count: u64,
     /// Bytes of all paths and all data together.
     pub approximate_data_size: u64,
+    /// The rules of apply in use.
+    pub rules: u16,
+    /// The newest rules that all members support; none while that is not known.
+    pub rules_of_all: Option<u16>,
 }
 
 /// The ensemble as this member sees it.

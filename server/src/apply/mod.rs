@@ -19,6 +19,7 @@ mod multi;
 mod outcome;
 mod quota;
 mod remove_expired;
+mod rules;
 mod session;
 mod set_acl;
 mod set_data;
@@ -26,10 +27,11 @@ mod state;
 
 pub use command::{Batch, BatchWriter, Command, CommandError};
 pub use digest::DIGEST_VERSION;
-pub use execute::{BATCH_RULES_VERSION, execute, paths_of};
+pub use execute::{execute, paths_of};
 pub use members_changed::members_changed;
 pub use meta::{Meta, MetaError};
 pub use outcome::{Outcome, Reply};
+pub use rules::{RULES_MAX, RULES_MIN, RulesError, SupportedRules};
 pub use session::{Session, password_of};
 pub use state::{Context, OpenError, State};
 

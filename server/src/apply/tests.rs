@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod events;
+mod members;
 mod model;
 mod multi;
 mod order;

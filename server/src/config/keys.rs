@@ -67,6 +67,7 @@ const RULES: &[Rule] = &[
     // Our own.
     ("treekeeper.cacheSize", Honoured),
     ("treekeeper.logRetention", Honoured),
+    ("treekeeper.rulesVersion", Honoured),
     ("treekeeper.strictReads", Honoured),
     // Folders, ports, time.
     ("dataDir", Honoured),

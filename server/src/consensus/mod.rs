@@ -24,6 +24,7 @@ mod proposal;
 mod purge;
 mod read_index;
 mod reconfig;
+mod rules;
 mod service;
 mod start;
 mod status;
@@ -51,6 +52,7 @@ pub use machine::{
 pub use options::{CheckForwarded, OnReport, Options, PeerMember, PeerOptions};
 pub use proposal::{OnRefused, Refusal, RefusalReason};
 pub use reconfig::Reconfig;
+pub use rules::Replicated;
 pub use status::{Elections, Leadership, MemberStatus, Role, Status};
 
 use crate::log::LogReader;
@@ -262,6 +264,19 @@ impl Consensus {
     pub fn belongs_to(&self, cluster_id: u64) {
         if let Some(links) = &self.inner.links {
             links.local().belongs_to(cluster_id);
+        }
+    }
+
+    /// The newest rules of apply that all members support, as far as the leader has told this one; none for a server
+    /// alone.
+    pub fn rules_of_all(&self) -> Option<u16> {
+        self.inner.links.as_ref()?.reported().by_all()
+    }
+
+    /// The leader has said which rules all members support.
+    pub fn note_rules_of_all(&self, rules: Option<u16>) {
+        if let Some(links) = &self.inner.links {
+            links.reported().note_by_all(rules);
         }
     }
 

@@ -26,6 +26,7 @@ use super::checkpoint::Outgoing;
 use super::machine::{FlushedTree, MachineAdapter};
 use super::messages;
 use super::options::PeerMember;
+use super::rules::{Replicated, Reported};
 use super::service::kind;
 use super::types::{LogId, Types};
 use crate::config::Member;
@@ -61,6 +62,9 @@ pub(super) struct Links {
     changing: tokio::sync::Mutex<()>,
     /// New members that are waited for.
     promoting: Mutex<HashSet<u64>>,
+    replicated: Arc<dyn Replicated>,
+    /// The rules that the members support.
+    reported: Reported,
 }
 
 /// A new member that is waited for, until this is dropped.
@@ -77,7 +81,11 @@ impl Drop for Promoting<'_> {
 
 impl Links {
     /// Links that run on the caller's runtime.
-    pub(super) fn new(local: Arc<Local>, members: BTreeMap<u8, PeerMember>) -> Arc<Links> {
+    pub(super) fn new(
+        local: Arc<Local>,
+        members: BTreeMap<u8, PeerMember>,
+        replicated: Arc<dyn Replicated>,
+    ) -> Arc<Links> {
         Arc::new(Links {
             local,
             members,
@@ -86,6 +94,8 @@ impl Links {
             outgoing: Arc::default(),
             changing: tokio::sync::Mutex::new(()),
             promoting: Mutex::default(),
+            replicated,
+            reported: Reported::default(),
         })
     }
 
@@ -108,6 +118,19 @@ impl Links {
             links: self,
             node_id,
         })
+    }
+
+    /// Is any new member waited for?
+    pub(super) fn is_promoting(&self) -> bool {
+        !self.promoting.lock().is_empty()
+    }
+
+    pub(super) fn replicated(&self) -> &dyn Replicated {
+        &*self.replicated
+    }
+
+    pub(super) fn reported(&self) -> &Reported {
+        &self.reported
     }
 
     pub(super) fn changing(&self) -> &tokio::sync::Mutex<()> {

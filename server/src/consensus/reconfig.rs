@@ -17,6 +17,7 @@ use super::admit::caught_up;
 use super::machine::MachineAdapter;
 use super::network::Links;
 use super::options::PeerMember;
+use super::rules;
 use super::types::Types;
 use crate::config::{Member, MemberRole};
 
@@ -177,16 +178,21 @@ pub(super) async fn reconfigure(
         "changing the members"
     );
     change_members(raft, ChangeMembers::SetNodes(lines)).await?;
-    let mut index = change_members(raft, ChangeMembers::ReplaceAllVoters(voters)).await?;
+    change_members(raft, ChangeMembers::ReplaceAllVoters(voters)).await?;
     let gone: BTreeSet<u64> = known
         .iter()
         .filter(|(id, _)| !plan.members.contains_key(id))
         .map(|(_, known)| known.node_id)
         .collect();
     if !gone.is_empty() {
-        index = change_members(raft, ChangeMembers::RemoveNodes(gone)).await?;
+        change_members(raft, ChangeMembers::RemoveNodes(gone)).await?;
     }
-    Ok(index)
+    if !rules::show_members(raft, links).await {
+        return Err(ErrorCode::ReconfigInProgress);
+    }
+    let committed = |state: &openraft::RaftState<Types>| state.local_committed().map(|at| at.index);
+    let committed = raft.with_raft_state(committed).await;
+    committed.ok().flatten().ok_or(ErrorCode::SystemError)
 }
 
 fn known(
@@ -232,6 +238,10 @@ async fn welcome(
     if identity.my_id != member.id {
         return Err(ErrorCode::BadArguments);
     }
+    if let Err(reason) = rules::check_newcomer(raft, links, &identity).await {
+        tracing::warn!(server = member.id, ?reason, "refused a new member");
+        return Err(ErrorCode::NewConfigNoQuorum);
+    }
     let node_id = identity.node_id;
     info!(
         server = member.id,
@@ -276,13 +286,12 @@ fn is_ready(
 async fn change_members(
     raft: &Raft<Types, MachineAdapter>,
     change: ChangeMembers<u64, BasicNode>,
-) -> Result<u64, ErrorCode> {
+) -> Result<(), ErrorCode> {
     let changed = raft.change_membership(change, true).await;
-    let response = changed.map_err(|error| {
+    changed.map(drop).map_err(|error| {
         tracing::warn!(%error, "cannot change the members");
         ErrorCode::ReconfigInProgress
-    })?;
-    Ok(response.log_id.index)
+    })
 }
 
 #[cfg(test)]

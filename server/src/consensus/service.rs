@@ -143,6 +143,7 @@ pub(super) fn decode_read_index(mut answer: Bytes) -> Option<u64> {
     answer.try_get_u64().ok()
 }
 
+        self.links.reported().heard(from);
 /// Reads the answer to [`kind::REPORT`].
 pub(super) fn decode_report(mut answer: Bytes) -> Option<(Duration, Bytes)> {
     let millis = answer.try_get_u32().ok()?;

@@ -98,8 +98,7 @@ pub(super) async fn start(
             }
             serve_peers(peers, links, &raft, in_flight, checkpoints)?;
             admit::join(&raft, links).await.map_err(&why)?;
-            let by_config = !peers.reconfig_enabled;
-            tokio::spawn(admit::tend(raft.clone(), Arc::clone(links), by_config));
+                    tokio::spawn(admit::tend(raft.clone(), Arc::clone(links), by_config));
         }
         _ => {
             lead(&raft, node_id).await.map_err(&why)?;
@@ -155,8 +154,12 @@ fn links(peers: &PeerOptions, node_id: u64) -> Arc<Links> {
         cluster_id: peers.cluster_id,
         formed: false,
         lines: lines.finish(),
+        rules: peers.replicated.supported(),
     };
-    Links::new(Arc::new(Local::new(identity)), peers.members.clone())
+    let replicated = Arc::clone(&peers.replicated);
+    let local = Arc::new(Local::new(identity));
+    let by_config = !peers.reconfig_enabled;
+    Links::new(local, peers.members.clone(), replicated)
 }
 
 /// Answers the other members from now on, on the caller's runtime.

@@ -36,6 +36,7 @@ fn identity(my_id: u8) -> Identity {
         cluster_id: 0,
         formed: false,
         lines: 7,
+        rules: 1,
     }
 }
 
@@ -209,10 +210,10 @@ proptest! {
 
     #[test]
     fn greetings_are_read_as_they_were_written(
-        my_id: u8, node_id: u64, cluster_id: u64, formed: bool, lines: u64, versions: (u16, u16), wanted: u64,
+        my_id: u8, node_id: u64, cluster_id: u64, formed: bool, lines: u64, rules: u16, versions: (u16, u16), wanted: u64,
         refusal in prop::option::of(".{0,40}"),
     ) {
-        let from = Identity { my_id, node_id, cluster_id, formed, lines };
+        let from = Identity { my_id, node_id, cluster_id, formed, lines, rules };
         let hello = Hello { versions, from, wanted };
         prop_assert_eq!(Hello::decode(hello.encode().freeze()), Some(hello));
         let version = if refusal.is_some() { 0 } else { 3 };
@@ -220,3 +221,7 @@ proptest! {
         prop_assert_eq!(Welcome::decode(welcome.encode().freeze()), Some(welcome));
     }
 }
+        // The first release ends its greetings before the rules.
+        let short = hello.encode().freeze();
+        let first = Hello { from: Identity { rules: 1, ..from }, ..hello };
+        prop_assert_eq!(Hello::decode(short.slice(..short.len() - 2)), Some(first));

@@ -345,8 +345,17 @@ impl Ensemble {
     /// What a member says that it is; `None` while it has no leader, or does not answer.
     #[must_use]
     pub fn mode(&self, id: usize) -> Option<Mode> {
-        let text = srvr(self.address(id)).ok()?;
+        let text = word(self.address(id), b"srvr").ok()?;
         Mode::of_srvr(&text)
+    }
+
+    /// What a member shows of a key in its answer to `mntr`, which its zoo.cfg must allow; none if it does not answer, or
+    /// does not show it.
+    #[must_use]
+    pub fn monitored(&self, id: usize, key: &str) -> Option<String> {
+        let text = word(self.address(id), b"mntr").ok()?;
+        let value = |line: &str| Some(line.strip_prefix(key)?.strip_prefix('\t')?.to_owned());
+        text.lines().find_map(value)
     }
 
     /// The leader, as soon as exactly one running member says that it is.
@@ -436,11 +445,11 @@ fn only_leader(modes: &[(usize, Option<Mode>)]) -> Option<usize> {
     leaders.next().filter(|_| leaders.next().is_none())
 }
 
-/// A member's answer to `srvr`.
-fn srvr(address: SocketAddr) -> io::Result<String> {
+/// A member's answer to a four-letter word.
+fn word(address: SocketAddr, word: &[u8; 4]) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_MAX)?;
     stream.set_read_timeout(Some(ANSWER_MAX))?;
-    stream.write_all(b"srvr")?;
+    stream.write_all(word)?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)

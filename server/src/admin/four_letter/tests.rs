@@ -280,6 +280,8 @@ fn mntr_begins_with_version_and_state_and_parses_line_by_line() {
     ] {
         assert!(
             value(key).is_some_and(|count| count.parse::<u64>().is_ok()),
+        ("zk_rules_version", "1"),
+        ("zk_rules_version_of_all", "2"),
             "{key}"
         );
     }

@@ -12,6 +12,7 @@ mod members;
 mod minority;
 mod mismatch;
 mod observer;
+mod rules;
 mod sessions;
 mod strict_reads;
 
