@@ -244,7 +244,7 @@ impl Consensus {
                     (self.inner.raft.clone(), Arc::clone(links), change.clone());
                 let runtime = links.runtime().clone();
                 let work = async move { reconfig::reconfigure(&raft, &links, &change).await };
-                runtime.spawn(work).await.ok()?
+                runtime.spawn(work).await.ok()??
             }
         };
         match result {

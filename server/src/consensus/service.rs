@@ -214,7 +214,9 @@ impl peer::Service for Service {
                     if !raft.is_leader() {
                         return Err(NOT_LEADER.to_owned());
                     }
-                    Ok(Changed::encode(reconfigure(&raft, &links, &change).await))
+                    let result = reconfigure(&raft, &links, &change).await;
+                    let result = result.ok_or("nobody knows what has come of the change")?;
+                    Ok(Changed::encode(result))
                 })
             }
             kind::CHECKPOINT_READY => ready(self.incoming.is_ready()),
