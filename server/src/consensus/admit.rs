@@ -60,6 +60,7 @@ pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>, b
             if metrics.running_state.is_err() {
                 return;
             }
+            links.follow(metrics.membership_config.membership().nodes());
             Seen::of(&metrics, own.node_id)
         };
         match seen.leader {

@@ -55,6 +55,8 @@ pub(super) enum Purpose {
 pub(super) struct Links {
     local: Arc<Local>,
     members: BTreeMap<u8, PeerMember>,
+    /// Do the `server.N` lines of the config say who is a member, and not reconfig?
+    by_config: bool,
     runtime: Handle,
     open: Mutex<HashMap<(u64, Purpose), Link>>,
     outgoing: Arc<Outgoing>,
@@ -84,11 +86,13 @@ impl Links {
     pub(super) fn new(
         local: Arc<Local>,
         members: BTreeMap<u8, PeerMember>,
+        by_config: bool,
         replicated: Arc<dyn Replicated>,
     ) -> Arc<Links> {
         Arc::new(Links {
             local,
             members,
+            by_config,
             runtime: Handle::current(),
             open: Mutex::default(),
             outgoing: Arc::default(),
@@ -162,7 +166,7 @@ impl Links {
         }
         let target = Target {
             node_id,
-            addresses: self.addresses(line),
+            addresses: addresses(&self.members, self.by_config, line),
         };
         let _context = self.runtime.enter();
         let link = Link::open(Arc::clone(&self.local), target);
@@ -179,16 +183,39 @@ impl Links {
         probe(&self.local, &target).await
     }
 
-    /// This server's own config knows best where a member is; else the line that the ensemble keeps says it.
-    fn addresses(&self, line: &str) -> Vec<(String, u16)> {
-        let Some(member) = Member::parse_line(line) else {
-            return Vec::new();
-        };
-        self.members.get(&member.id).map_or_else(
-            || PeerMember::of(&member).addresses,
-            |known| known.addresses.clone(),
-        )
+    /// The members are these now: links to them lead to where they are.
+    pub(super) fn follow<'a>(&self, nodes: impl Iterator<Item = (&'a u64, &'a BasicNode)>) {
+        let lines: HashMap<u64, &str> = nodes
+            .map(|(node, known)| (*node, known.addr.as_str()))
+            .collect();
+        for ((node, _), link) in &*self.open.lock() {
+            if let Some(line) = lines.get(node) {
+                link.follow(addresses(&self.members, self.by_config, line));
+            }
+        }
     }
+}
+
+/// Where a member may be found, by this server's own config and by the line that the ensemble keeps. What decides who is a
+/// member knows best; the other is the way out when that is out of date.
+fn addresses(
+    members: &BTreeMap<u8, PeerMember>,
+    by_config: bool,
+    line: &str,
+) -> Vec<(String, u16)> {
+    let Some(member) = Member::parse_line(line) else {
+        return Vec::new();
+    };
+    let kept = PeerMember::of(&member).addresses;
+    let own = members.get(&member.id);
+    let own = own.map_or_else(Vec::new, |known| known.addresses.clone());
+    let (mut best, other) = if by_config { (own, kept) } else { (kept, own) };
+    let others: Vec<_> = other
+        .into_iter()
+        .filter(|address| !best.contains(address))
+        .collect();
+    best.extend(others);
+    best
 }
 
 /// openraft's way to the other members; to nobody for a server alone.
@@ -406,5 +433,28 @@ impl RaftNetworkV2<Types> for Client {
 
     fn backoff(&self) -> Option<Backoff> {
         Some(Backoff::new(std::iter::repeat(RETRY_INTERVAL)))
+    }
+}
+
+#[cfg(test)]
+mod unit_tests {
+    use super::*;
+
+    #[test]
+    fn who_decides_on_members_knows_best_where_they_are() {
+        let line = |host: &str| format!("server.3={host}:2888:3888:participant;2181");
+        let own = Member::parse_line(&line("own")).unwrap();
+        let members = BTreeMap::from([(3, PeerMember::of(&own))]);
+        let at = |host: &str| (host.to_owned(), 2888);
+        for (by_config, kept, expected) in [
+            (true, "own", vec![at("own")]),
+            (true, "kept", vec![at("own"), at("kept")]),
+            (false, "kept", vec![at("kept"), at("own")]),
+        ] {
+            assert_eq!(addresses(&members, by_config, &line(kept)), expected);
+        }
+        let unknown = "server.4=kept:2888:3888:participant;2181";
+        assert_eq!(addresses(&members, true, unknown), [at("kept")]);
+        assert!(addresses(&members, true, "").is_empty(), "it stood alone");
     }
 }

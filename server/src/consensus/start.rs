@@ -98,7 +98,8 @@ pub(super) async fn start(
             }
             serve_peers(peers, links, &raft, in_flight, checkpoints)?;
             admit::join(&raft, links).await.map_err(&why)?;
-                    tokio::spawn(admit::tend(raft.clone(), Arc::clone(links), by_config));
+            let by_config = !peers.reconfig_enabled;
+            tokio::spawn(admit::tend(raft.clone(), Arc::clone(links), by_config));
         }
         _ => {
             lead(&raft, node_id).await.map_err(&why)?;
@@ -159,7 +160,7 @@ fn links(peers: &PeerOptions, node_id: u64) -> Arc<Links> {
     let replicated = Arc::clone(&peers.replicated);
     let local = Arc::new(Local::new(identity));
     let by_config = !peers.reconfig_enabled;
-    Links::new(local, peers.members.clone(), replicated)
+    Links::new(local, peers.members.clone(), by_config, replicated)
 }
 
 /// Answers the other members from now on, on the caller's runtime.

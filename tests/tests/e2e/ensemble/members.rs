@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use tokio::time::{sleep, timeout};
 use treekeeper_client::{Client, CreateOptions, Error, ErrorCode, EventType};
+use treekeeper_tests::compat::ports::free_port;
 use treekeeper_tests::process::server::PATIENCE;
 use treekeeper_tests::process::{Ensemble, Mode};
 
@@ -150,6 +151,30 @@ async fn one_reconfig_is_one_version_for_clients() {
     let half = |text: &str| text.contains(":observer");
     assert!(seen.iter().all(|(_, text)| !half(text)), "{seen:?}");
     assert_eq!(removed.mzxid, added.mzxid + 1, "nothing else was changed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_moves_is_found_by_members_that_run_on() {
+    let mut ensemble = Ensemble::prepare(3, 0);
+    start_three(&mut ensemble);
+    let stay = [1, 2];
+    let client = connect(&ensemble.connect_string_of(&stay), LONG).await;
+    let old = lines_of(&ensemble, &[3]);
+    let port = old.split(':').nth(1).expect("a line names its ports");
+    let new_port = free_port().expect("some port is free").to_string();
+    let new = old.replacen(port, &new_port, 1);
+    let changed = client.reconfig(Some(new.trim()), None, None).await;
+    let (text, _) = changed.expect("the leader takes it");
+    let text = String::from_utf8_lossy(text.as_deref().unwrap_or_default()).into_owned();
+    assert!(text.contains(&format!(":{new_port}:")), "{text}");
+
+    ensemble.stop(3);
+    create_anywhere(&client, "/while-it-moves").await;
+    let lines = lines_of(&ensemble, &stay);
+    ensemble.write_config(3, &format!("{ASKED}{OPEN}{lines}{new}"));
+    ensemble.start_member(3);
+    ensemble.settle();
+    assert!(same_tree(&ensemble).await.contains_key("/while-it-moves"));
 }
 
 /// Creates a znode, though the leader may be gone.
