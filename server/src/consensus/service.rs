@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use openraft::async_runtime::watch::WatchReceiver;
 use openraft::vote::RaftLeaderId;
 use openraft::{Instant, Raft, ReadPolicy};
 use tokio::sync::oneshot;
@@ -80,6 +81,19 @@ pub(super) fn quorum_age(raft: &Raft<Types, MachineAdapter>) -> Option<Duration>
 }
 
 impl Service {
+    /// Is this somebody who belongs to no ensemble, or to one that has not told it so, while this member belongs to one?
+    /// Whoever has this ensemble's id may be a member that this one has not heard of yet, and its vote or its entries
+    /// may be needed.
+    fn is_stranger(&self, from: &Identity) -> bool {
+        if from.cluster_id != 0 || !self.links.local().identity().formed {
+            return false;
+        }
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let membership = metrics.membership_config.membership();
+        membership.get_node(&from.node_id).is_none()
+    }
+
     fn forward(&self, from: &Identity, command: Bytes) -> Answer {
         let Some(command) = (self.peers.check_forwarded)(command) else {
             tracing::error!(server = from.my_id, "refused a command that is none");
@@ -154,6 +168,12 @@ impl peer::Service for Service {
     fn accept(&self, from: &Identity, kind: u8, body: Bytes) -> Answer {
         let raft = self.raft.clone();
         match kind {
+        if kind != kind::ADMIT && self.is_stranger(from) {
+            return refuse(format!(
+                "server {} is no member of this ensemble",
+                from.my_id
+            ));
+        }
             kind::APPEND => {
                 let Some(request) = messages::decode_append(body) else {
                     return refuse(malformed());
@@ -191,6 +211,9 @@ impl peer::Service for Service {
                     return refuse(malformed());
                 };
                 Box::pin(async move {
+                if *request.from_leader().leader_id().node_id() != from.node_id {
+                    return refuse("a leader hands over for itself alone");
+                }
                     match raft.handle_transfer_leader(request).await {
                         Ok(Ok(())) => Ok(Bytes::new()),
                         Ok(Err(error)) => Err(error.to_string()),
