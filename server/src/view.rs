@@ -13,7 +13,7 @@ use crate::admin::view::{
 use crate::apply::DIGEST_VERSION;
 use treekeeper_protocol::path;
 
-use crate::config::{Config, Member, PeerAddress};
+use crate::config::{Config, Member, MemberRole, PeerAddress};
 use crate::connection::Connection;
 use crate::consensus::{CAUGHT_UP_LAG, Consensus, Role};
 use crate::publish::Node;
@@ -121,6 +121,7 @@ impl View for NodeView {
                         .map(PeerAddress::quorum)
                         .unwrap_or_default(),
                     voter: member.votes,
+                    observer: !member.votes && line.role == MemberRole::Observer,
                     lag,
                     synced: lag <= CAUGHT_UP_LAG,
                 });
@@ -135,6 +136,7 @@ impl View for NodeView {
             config_text: String::from_utf8_lossy(&config).into_owned(),
             elections: status.elections.count,
             followers,
+            pending_syncs: status.pending_syncs,
             leader_uptime: status.elections.leading_since.map(|since| since.elapsed()),
         })
     }
@@ -157,6 +159,7 @@ impl View for NodeView {
                 .node
                 .clock
                 .wall_of(expiry.deadline_ms(*id).unwrap_or_default()),
+            timeout: Duration::from_millis(u64::try_from(session.timeout_ms).unwrap_or_default()),
             ephemerals: session.ephemerals.iter().map(ToString::to_string).collect(),
         });
         sessions.collect()

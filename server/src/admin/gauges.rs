@@ -203,8 +203,8 @@ impl Gauges {
         );
         self.whole(
             "synced_non_voting_followers",
-            "Followers that have caught up and may not vote any longer.",
-            0,
+            "Followers that have caught up and may not vote yet.",
+            saturated(ensemble.synced_non_voting_followers() as u64),
         );
         self.whole(
             "synced_observers",
@@ -214,7 +214,7 @@ impl Gauges {
         self.whole(
             "pending_syncs",
             "Requests sync that wait for the leader.",
-            0,
+            saturated(ensemble.pending_syncs as u64),
         );
         if let Some(uptime) = ensemble.leader_uptime {
             self.whole(

@@ -147,6 +147,9 @@ pub struct EnsembleInfo {
     pub followers: Vec<FollowerInfo>,
     /// On the leader: time since it began to lead.
     pub leader_uptime: Option<Duration>,
+    /// Syncs and strict reads of this member's clients, and questions of other members to this one, their leader, that
+    /// wait for a quorum to confirm the leader.
+    pub pending_syncs: usize,
 }
 
 /// Another member as its leader sees it.
@@ -158,6 +161,8 @@ pub struct FollowerInfo {
     pub address: String,
     /// Whether it votes.
     pub voter: bool,
+    /// Whether it is an observer: it does not vote and is not about to.
+    pub observer: bool,
     /// Log entries it lacks.
     pub lag: u64,
     /// Whether it has caught up with the leader.
@@ -230,6 +235,8 @@ pub struct SessionInfo {
     pub id: i64,
     /// When it ends unless its client is heard again.
     pub expires_at: SystemTime,
+    /// The negotiated time-out.
+    pub timeout: Duration,
     /// The paths of its ephemeral znodes, sorted.
     pub ephemerals: Vec<String>,
 }

@@ -26,6 +26,7 @@ use super::checkpoint::Outgoing;
 use super::machine::{FlushedTree, MachineAdapter};
 use super::messages;
 use super::options::PeerMember;
+use super::read_index::Pending;
 use super::rules::{Replicated, Reported};
 use super::service::kind;
 use super::types::{LogId, Types};
@@ -67,6 +68,8 @@ pub(super) struct Links {
     replicated: Arc<dyn Replicated>,
     /// The rules that the members support.
     reported: Reported,
+    /// Questions for the read index.
+    pending: Pending,
 }
 
 /// A new member that is waited for, until this is dropped.
@@ -100,6 +103,7 @@ impl Links {
             promoting: Mutex::default(),
             replicated,
             reported: Reported::default(),
+            pending: Pending::default(),
         })
     }
 
@@ -135,6 +139,10 @@ impl Links {
 
     pub(super) fn reported(&self) -> &Reported {
         &self.reported
+    }
+
+    pub(super) fn pending(&self) -> &Pending {
+        &self.pending
     }
 
     pub(super) fn changing(&self) -> &tokio::sync::Mutex<()> {

@@ -128,8 +128,9 @@ impl Service {
     }
 
     fn read_index(&self) -> Answer {
-        let raft = self.raft.clone();
+        let (raft, links) = (self.raft.clone(), Arc::clone(&self.links));
         Box::pin(async move {
+            let _waiting = links.pending().begin();
             let read = raft.get_read_log_id(ReadPolicy::ReadIndex).await;
             let (at, _) = read.map_err(|error| error.to_string())?;
             let mut out = BytesMut::new();
@@ -142,6 +143,7 @@ impl Service {
         let Some(age) = quorum_age(&self.raft) else {
             return refuse(NOT_LEADER);
         };
+        self.links.reported().heard(from);
         let Some(answer) = (self.peers.on_report)(from.my_id, body) else {
             return refuse(malformed());
         };
@@ -157,7 +159,6 @@ pub(super) fn decode_read_index(mut answer: Bytes) -> Option<u64> {
     answer.try_get_u64().ok()
 }
 
-        self.links.reported().heard(from);
 /// Reads the answer to [`kind::REPORT`].
 pub(super) fn decode_report(mut answer: Bytes) -> Option<(Duration, Bytes)> {
     let millis = answer.try_get_u32().ok()?;
@@ -167,13 +168,13 @@ pub(super) fn decode_report(mut answer: Bytes) -> Option<(Duration, Bytes)> {
 impl peer::Service for Service {
     fn accept(&self, from: &Identity, kind: u8, body: Bytes) -> Answer {
         let raft = self.raft.clone();
-        match kind {
         if kind != kind::ADMIT && self.is_stranger(from) {
             return refuse(format!(
                 "server {} is no member of this ensemble",
                 from.my_id
             ));
         }
+        match kind {
             kind::APPEND => {
                 let Some(request) = messages::decode_append(body) else {
                     return refuse(malformed());
@@ -210,10 +211,10 @@ impl peer::Service for Service {
                 let Some(request) = messages::decode_transfer(body) else {
                     return refuse(malformed());
                 };
-                Box::pin(async move {
                 if *request.from_leader().leader_id().node_id() != from.node_id {
                     return refuse("a leader hands over for itself alone");
                 }
+                Box::pin(async move {
                     match raft.handle_transfer_leader(request).await {
                         Ok(Ok(())) => Ok(Bytes::new()),
                         Ok(Err(error)) => Err(error.to_string()),

@@ -1,18 +1,31 @@
 //! `dump`: sessions by the time they expire, ephemeral znodes by session, connections by the time they expire.
 
 use crate::admin::date::{epoch_millis, java_date};
-use crate::admin::view::View;
+use crate::admin::view::{ServerMode, SessionInfo, View};
 use std::collections::BTreeMap;
 
 pub(super) fn dump(view: &dyn View) -> String {
     let sessions = view.sessions();
-    let mut text = "SessionTracker dump:\nSession Sets ".to_owned();
-    text += &sets(sessions.iter().map(|session| {
-        (
-            epoch_millis(session.expires_at),
-            format!("0x{:x}", session.id),
-        )
-    }));
+    let mut text = "SessionTracker dump:\n".to_owned();
+    // Only who leads knows when a session ends.
+    if matches!(
+        view.server().mode,
+        ServerMode::Leader | ServerMode::Standalone
+    ) {
+        text += "Session Sets ";
+        text += &sets(sessions.iter().map(|session| {
+            (
+                epoch_millis(session.expires_at),
+                format!("0x{:x}", session.id),
+            )
+        }));
+    } else {
+        text += &format!("Global Sessions({}):\n", sessions.len());
+        let each = |session: &SessionInfo| {
+            format!("0x{:x}\t{}ms\n", session.id, session.timeout.as_millis())
+        };
+        text.extend(sessions.iter().map(each));
+    }
 
     let owners: Vec<_> = sessions
         .iter()
