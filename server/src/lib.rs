@@ -18,6 +18,7 @@ pub mod members;
 pub mod peer;
 pub mod publish;
 pub mod recover;
+pub mod rules;
 pub mod server;
 pub mod session;
 pub mod timers;

@@ -49,6 +49,11 @@ pub async fn keep_contact(node: Arc<Node>, consensus: Consensus) {
                     if answer.first() == Some(&DIVERGED) {
                         return;
                     }
+                    if let Some(rules) =
+                        answer.get(1..).and_then(|mut said| said.try_get_u16().ok())
+                    {
+                        consensus.note_rules_of_all((rules > 0).then_some(rules));
+                    }
                     node.contact.confirmed(ago);
                 }
                 None => all_heard = false,
@@ -124,7 +129,8 @@ fn encode(mark: Mark, sessions: &[i64]) -> Bytes {
     out.freeze()
 }
 
-/// The answers to a report.
+/// How an answer to a report begins. Behind it stands the newest version of the rules that all members support, as
+/// `u16`; 0 if the leader does not know.
 const SAME: u8 = 0;
 const DIVERGED: u8 = 1;
 
@@ -152,10 +158,14 @@ pub fn heard(node: &Node, member: u8, mut report: &[u8]) -> Option<Bytes> {
     while let Ok(session) = report.try_get_i64() {
         expiry.touch(session, now_ms);
     }
-    Some(Bytes::from_static(match verdict {
-        Verdict::Same => &[SAME],
-        Verdict::Diverged => &[DIVERGED],
-    }))
+    let rules = node.consensus.get().and_then(Consensus::rules_of_all);
+    let mut answer = BytesMut::with_capacity(3);
+    answer.put_u8(match verdict {
+        Verdict::Same => SAME,
+        Verdict::Diverged => DIVERGED,
+    });
+    answer.put_u16(rules.unwrap_or_default());
+    Some(answer.freeze())
 }
 
 /// A pause before what was refused is sent again: the leader's disk is slow, or a new leader is not known yet.

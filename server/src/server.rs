@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tracing::info;
 
 use crate::admin::view::View;
-use crate::apply::{Batch, Command, OpenError, State};
+use crate::apply::{Batch, Command, OpenError, RulesError, State};
 use crate::config::{Config, DataDirError, ListenAddress, MetricsProvider, check_data_dir};
 use crate::connection::{Listener, Workers, bind};
 use crate::consensus::{
@@ -21,6 +21,7 @@ use crate::consensus::{
 };
 use crate::peer::{Tls, TlsError};
 use crate::publish::{ApplyError, FlushPolicy, Flusher, Machine, Node, Origin, TreeFolders};
+use crate::rules::NodeRules;
 use crate::tree::StoreError;
 use crate::view::NodeView;
 use crate::{admin, members, timers};
@@ -58,6 +59,9 @@ pub enum ServeError {
     /// The tree cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The tree is of another release's rules.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// The log cannot be opened, or the ensemble not be joined.
     #[error(transparent)]
     Consensus(#[from] StartError),
@@ -152,6 +156,7 @@ impl Server {
         let dir = current.dir.clone();
         let state = tokio::task::spawn_blocking(move || State::open(&dir, cache_bytes));
         let state = state.await.map_err(|_| Fatal::Task)??;
+        config.rules.check(state.rules())?;
         let opened = began.elapsed();
         let first = state.meta.index;
         let mut flusher = Flusher::new(FlushPolicy::default(), &state.meta);
@@ -529,6 +534,7 @@ async fn join(
                 let node = reported.upgrade()?;
                 members::heard(&node, member, report)
             }),
+            replicated: Arc::new(NodeRules::new(node)),
         });
     }
     Ok(Consensus::start(options, machine).await?)
@@ -542,13 +548,14 @@ async fn begin(
     fatal: &mut mpsc::Receiver<Fatal>,
 ) -> Result<(), ServeError> {
     let member = consensus.node_id();
-    let (incarnation, formed, settings) = {
+    let (incarnation, formed, settings, rules) = {
         let state = node.state.read();
         let meta = &state.meta;
         (
             meta.next_incarnation(member).max(consensus.incarnation()),
             meta.cluster_id != 0,
             meta.settings,
+            meta.rules(),
         )
     };
     node.proposer
@@ -562,8 +569,21 @@ async fn begin(
     }
     let wanted = node.config.replicated;
     if settings != wanted {
+        if formed && node.config.ensemble.is_some() {
+            tracing::warn!(
+                ensemble = ?settings, this_server = ?wanted,
+                "this server was started with other settings than the ensemble uses, and they count for all from now on: give \
+                 all servers the same skipACL, enforceQuota, extendedTypesEnabled and DigestAuthenticationProvider.enabled"
+            );
+        }
         node.proposer
             .command(&Command::Settings(wanted), Origin::Timer(None));
+    }
+    let newest = node.config.rules.max();
+    if node.config.ensemble.is_none() && rules < newest {
+        // Nobody else has to know them.
+        let raise = Command::RaiseRules { rules: newest };
+        node.proposer.command(&raise, Origin::Timer(None));
     }
     let (sender, started) = oneshot::channel();
     node.proposer

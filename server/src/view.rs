@@ -13,9 +13,9 @@ use crate::admin::view::{
 use crate::apply::DIGEST_VERSION;
 use treekeeper_protocol::path;
 
-use crate::config::{Config, Member, PeerAddress};
+use crate::config::{Config, Member, MemberRole, PeerAddress};
 use crate::connection::Connection;
-use crate::consensus::{CAUGHT_UP_LAG, Role};
+use crate::consensus::{CAUGHT_UP_LAG, Consensus, Role};
 use crate::publish::Node;
 
 /// A view of a running server.
@@ -76,6 +76,10 @@ impl View for NodeView {
     }
 
     fn server(&self) -> ServerInfo {
+        let rules_of_all = match self.node.config.ensemble {
+            Some(_) => self.node.consensus.get().and_then(Consensus::rules_of_all),
+            None => Some(self.node.config.rules.max()),
+        };
         let state = self.node.state.read();
         ServerInfo {
             mode: self.mode(),
@@ -92,6 +96,8 @@ impl View for NodeView {
             watch_count: count(self.node.watches.lock().len()),
             ephemeral_count: count(state.ephemeral_count),
             approximate_data_size: state.meta.data_size,
+            rules: state.rules(),
+            rules_of_all,
         }
     }
 
@@ -120,6 +126,7 @@ impl View for NodeView {
                         .map(PeerAddress::quorum)
                         .unwrap_or_default(),
                     voter: member.votes,
+                    observer: !member.votes && line.role == MemberRole::Observer,
                     lag,
                     synced: lag <= CAUGHT_UP_LAG,
                 });
@@ -134,6 +141,7 @@ impl View for NodeView {
             config_text: String::from_utf8_lossy(&config).into_owned(),
             elections: status.elections.count,
             followers,
+            pending_syncs: status.pending_syncs,
             leader_uptime: status.elections.leading_since.map(|since| since.elapsed()),
         })
     }
@@ -155,6 +163,7 @@ impl View for NodeView {
             id: *id,
             is_local: false,
             expires_at: clock.wall_of(expiry.deadline_ms(*id).unwrap_or_default()),
+            timeout: Duration::from_millis(u64::try_from(session.timeout_ms).unwrap_or_default()),
             ephemerals: session.ephemerals.iter().map(ToString::to_string).collect(),
         });
         let mut sessions: Vec<SessionInfo> = global.collect();
@@ -162,12 +171,14 @@ impl View for NodeView {
         drop(state);
         for table in [&self.node.local_sessions, &self.node.read_only_sessions] {
             let local = table.lock();
-            sessions.extend(local.deadlines_ms().map(|(id, deadline_ms)| SessionInfo {
+            let each = |(id, deadline_ms, timeout_ms)| SessionInfo {
                 id,
                 is_local: true,
                 expires_at: clock.wall_of(deadline_ms),
+                timeout: Duration::from_millis(u64::try_from(timeout_ms).unwrap_or_default()),
                 ephemerals: Vec::new(),
-            }));
+            };
+            sessions.extend(local.deadlines_ms().map(each));
         }
         sessions.sort_by_key(|session| session.id);
         sessions

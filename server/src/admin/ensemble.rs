@@ -95,12 +95,19 @@ impl EnsembleInfo {
         self.followers.iter().filter(synced).count()
     }
 
-    /// The members without a vote.
-    pub(super) fn observers(&self) -> impl Iterator<Item = &FollowerInfo> {
-        self.followers.iter().filter(|follower| !follower.voter)
+    /// The members that will vote and do not yet, and lack nothing.
+    pub(super) fn synced_non_voting_followers(&self) -> usize {
+        let synced =
+            |follower: &&FollowerInfo| follower.synced && !follower.voter && !follower.observer;
+        self.followers.iter().filter(synced).count()
     }
 
-    /// The members without a vote that lack nothing.
+    /// The members without a vote, now and later.
+    pub(super) fn observers(&self) -> impl Iterator<Item = &FollowerInfo> {
+        self.followers.iter().filter(|follower| follower.observer)
+    }
+
+    /// The observers that lack nothing.
     pub(super) fn synced_observers(&self) -> usize {
         self.observers().filter(|observer| observer.synced).count()
     }

@@ -90,6 +90,8 @@ impl FixedView {
             id,
             address: address.to_owned(),
             voter,
+            // The fifth has caught up and is about to vote.
+            observer: !voter && id != 5,
             lag,
             synced: lag < 10,
         };
@@ -106,11 +108,13 @@ impl FixedView {
                     follower(1, "10.0.0.1:2888", true, 0),
                     follower(3, "[fe80::3]:2888", true, 40),
                     follower(4, "10.0.0.4:2888", false, 2),
+                    follower(5, "10.0.0.5:2888", false, 1),
                 ]
             } else {
                 Vec::new()
             },
             leader_uptime: leads.then_some(Duration::from_secs(5)),
+            pending_syncs: 3,
         });
         self.in_mode(mode)
     }
@@ -121,6 +125,7 @@ impl FixedView {
             id: LOCAL_SESSION,
             is_local: true,
             expires_at: moment() + Duration::from_secs(20),
+            timeout: Duration::from_secs(10),
             ephemerals: Vec::new(),
         };
         Vec::from_iter(self.config.sessions.local.then_some(session))
@@ -183,6 +188,8 @@ impl View for FixedView {
             watch_count: 3,
             ephemeral_count: 1,
             approximate_data_size: 49,
+            rules: 1,
+            rules_of_all: Some(2),
         }
     }
 
@@ -232,12 +239,14 @@ impl View for FixedView {
             id: SESSION,
             is_local: false,
             expires_at,
+            timeout: Duration::from_secs(4),
             ephemerals,
         };
         let other = SessionInfo {
             id: SESSION + 1,
             is_local: false,
             expires_at,
+            timeout: Duration::from_secs(4),
             ephemerals: Vec::new(),
         };
         let mut sessions = vec![owner, other];

@@ -141,6 +141,18 @@ pub(super) fn read(view: &dyn View) -> Vec<Gauge> {
         "Live sessions of this server alone.",
         saturated(server.local_session_count as u64),
     );
+    gauges.whole(
+        "rules_version",
+        "Version of the rules of apply in use.",
+        server.rules.into(),
+    );
+    if let Some(rules) = server.rules_of_all {
+        gauges.whole(
+            "rules_version_of_all",
+            "The newest version of the rules that all members support.",
+            rules.into(),
+        );
+    }
     gauges.decimal(
         "connection_drop_probability",
         "Probability that a new connection is refused.",
@@ -195,8 +207,8 @@ impl Gauges {
         );
         self.whole(
             "synced_non_voting_followers",
-            "Followers that have caught up and may not vote any longer.",
-            0,
+            "Followers that have caught up and may not vote yet.",
+            saturated(ensemble.synced_non_voting_followers() as u64),
         );
         self.whole(
             "synced_observers",
@@ -206,7 +218,7 @@ impl Gauges {
         self.whole(
             "pending_syncs",
             "Requests sync that wait for the leader.",
-            0,
+            saturated(ensemble.pending_syncs as u64),
         );
         if let Some(uptime) = ensemble.leader_uptime {
             self.whole(

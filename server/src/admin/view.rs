@@ -124,6 +124,10 @@ pub struct ServerInfo {
     pub ephemeral_count: u64,
     /// Bytes of all paths and all data together.
     pub approximate_data_size: u64,
+    /// The rules of apply in use.
+    pub rules: u16,
+    /// The newest rules that all members support; none while that is not known.
+    pub rules_of_all: Option<u16>,
 }
 
 /// The ensemble as this member sees it.
@@ -145,6 +149,9 @@ pub struct EnsembleInfo {
     pub followers: Vec<FollowerInfo>,
     /// On the leader: time since it began to lead.
     pub leader_uptime: Option<Duration>,
+    /// Syncs and strict reads of this member's clients, and questions of other members to this one, their leader, that
+    /// wait for a quorum to confirm the leader.
+    pub pending_syncs: usize,
 }
 
 /// Another member as its leader sees it.
@@ -156,6 +163,8 @@ pub struct FollowerInfo {
     pub address: String,
     /// Whether it votes.
     pub voter: bool,
+    /// Whether it is an observer: it does not vote and is not about to.
+    pub observer: bool,
     /// Log entries it lacks.
     pub lag: u64,
     /// Whether it has caught up with the leader.
@@ -230,6 +239,8 @@ pub struct SessionInfo {
     pub is_local: bool,
     /// When it ends unless its client is heard again.
     pub expires_at: SystemTime,
+    /// The negotiated time-out.
+    pub timeout: Duration,
     /// The paths of its ephemeral znodes, sorted.
     pub ephemerals: Vec<String>,
 }

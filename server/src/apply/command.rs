@@ -1,13 +1,13 @@
 //! Commands, and the batches in which they go through the log.
 //!
-//! Layout of a batch, big-endian: `u16` rules version, `u64` member, `u64` incarnation, `u64` number, `i64` time in
+//! Layout of a batch, big-endian: `u16` rules that a reader must know, `u64` member, `u64` incarnation, `u64` number, `i64` time in
 //! ms, then commands to the end, each a `u8` kind and its fields. Kinds are never reused. A length stands before
 //! everything of variable size.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use treekeeper_protocol::{OpCode, Request};
 
-use super::BATCH_RULES_VERSION;
+use super::rules::{MEMBERS_SHOWN_ONCE, RULES_MAX, RULES_MIN};
 use crate::auth::{Identities, Identity};
 use crate::config::ReplicatedSettings;
 
@@ -80,11 +80,24 @@ pub enum Command {
     },
     /// Replaces the replicated settings.
     Settings(ReplicatedSettings),
+    /// Raises the rules of apply. Every member has said that it supports them.
+    RaiseRules {
+        /// The new version.
+        rules: u16,
+    },
+    /// Lets clients see the members as they are now: a change of them is complete.
+    ShowMembers,
 }
+
+/// The member that the leader's own entries name: not one server says this, but the ensemble. They have no numbers, as
+/// each of them does nothing when it comes again.
+const ENSEMBLE: u64 = 0;
 
 /// Commands of one member that go through the log together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
+    /// The rules that a reader of it must know.
+    pub rules: u16,
     /// The member that proposed it.
     pub member: u64,
     /// Which start of its process.
@@ -105,7 +118,7 @@ pub enum CommandError {
     Malformed,
     /// Written by a newer release.
     #[error(
-        "the log holds commands of a newer treekeeper (rules {0}, this release knows up to {BATCH_RULES_VERSION}); start that release, or a newer one, on this folder"
+        "the log holds commands of a newer treekeeper (rules {0}, this release knows up to {RULES_MAX}); start that release, or a newer one, on this folder"
     )]
     Newer(u16),
 }
@@ -121,19 +134,27 @@ const FORM: u8 = 6;
 const SETTINGS: u8 = 7;
 const LOCAL_CLIENT: u8 = 16;
 const UPGRADE_SESSION: u8 = 17;
+// What the ensemble says itself.
+const RAISE_RULES: u8 = 32;
+const SHOW_MEMBERS: u8 = 33;
 
 /// Collects commands into the bytes of a batch.
 #[derive(Debug)]
 pub struct BatchWriter {
     bytes: BytesMut,
     count: usize,
+    rules: u16,
 }
 
 impl Default for BatchWriter {
     fn default() -> Self {
         let mut bytes = BytesMut::with_capacity(4096);
         bytes.put_bytes(0, HEADER_LEN);
-        Self { bytes, count: 0 }
+        Self {
+            bytes,
+            count: 0,
+            rules: RULES_MIN,
+        }
     }
 }
 
@@ -231,6 +252,15 @@ impl BatchWriter {
                     &serde_json::to_string(settings).expect("plain fields always serialise"),
                 );
             }
+            Command::RaiseRules { rules } => {
+                self.begin(RAISE_RULES);
+                self.rules = self.rules.max(*rules);
+                self.bytes.put_u16(*rules);
+            }
+            Command::ShowMembers => {
+                self.begin(SHOW_MEMBERS);
+                self.rules = self.rules.max(MEMBERS_SHOWN_ONCE);
+            }
         }
     }
 
@@ -256,12 +286,18 @@ impl BatchWriter {
     #[must_use]
     pub fn finish(mut self, member: u64, incarnation: u64, number: u64, time_ms: i64) -> Bytes {
         let mut header = &mut self.bytes[..HEADER_LEN];
-        header.put_u16(BATCH_RULES_VERSION);
+        header.put_u16(self.rules);
         header.put_u64(member);
         header.put_u64(incarnation);
         header.put_u64(number);
         header.put_i64(time_ms);
         self.bytes.freeze()
+    }
+
+    /// Ends a batch of the ensemble itself, which the leader makes.
+    #[must_use]
+    pub fn finish_for_ensemble(self, time_ms: i64) -> Bytes {
+        self.finish(ENSEMBLE, 0, 0, time_ms)
     }
 
     fn begin(&mut self, kind: u8) {
@@ -276,10 +312,19 @@ impl Batch {
     /// # Errors
     /// [`CommandError`] when the bytes are no batch: what is placed must be readable everywhere.
     pub fn stamped(input: Bytes, time_ms: i64) -> Result<Bytes, CommandError> {
-        Self::decode(input.clone())?;
+        if Self::decode(input.clone())?.is_of_ensemble() {
+            // Only the leader makes these.
+            return Err(CommandError::Malformed);
+        }
         let mut bytes = BytesMut::from(input);
         bytes[TIME_AT..HEADER_LEN].copy_from_slice(&time_ms.to_be_bytes());
         Ok(bytes.freeze())
+    }
+
+    /// Does the ensemble itself say this, and no member?
+    #[must_use]
+    pub fn is_of_ensemble(&self) -> bool {
+        self.member == ENSEMBLE
     }
 
     /// Reads a batch from the log.
@@ -288,10 +333,11 @@ impl Batch {
     /// [`CommandError`] when the bytes are none that this release knows.
     pub fn decode(mut input: Bytes) -> Result<Self, CommandError> {
         let rules = input.try_get_u16().map_err(malformed)?;
-        if rules > BATCH_RULES_VERSION {
+        if rules > RULES_MAX {
             return Err(CommandError::Newer(rules));
         }
         let mut batch = Self {
+            rules,
             member: input.try_get_u64().map_err(malformed)?,
             incarnation: input.try_get_u64().map_err(malformed)?,
             number: input.try_get_u64().map_err(malformed)?,
@@ -363,6 +409,10 @@ fn take_command(
             let settings = take_text(input)?;
             Command::Settings(serde_json::from_str(&settings).map_err(|_| CommandError::Malformed)?)
         }
+        RAISE_RULES => Command::RaiseRules {
+            rules: input.try_get_u16().map_err(malformed)?,
+        },
+        SHOW_MEMBERS => Command::ShowMembers,
         _ => return Err(CommandError::Malformed),
     })
 }
@@ -527,11 +577,43 @@ mod tests {
             );
         }
         let mut newer = BytesMut::from(&whole[..]);
-        newer[..2].copy_from_slice(&(BATCH_RULES_VERSION + 1).to_be_bytes());
+        newer[..2].copy_from_slice(&(RULES_MAX + 1).to_be_bytes());
         assert_eq!(
             Batch::decode(newer.freeze()),
-            Err(CommandError::Newer(BATCH_RULES_VERSION + 1))
+            Err(CommandError::Newer(RULES_MAX + 1))
         );
+    }
+
+    #[test]
+    fn what_the_ensemble_says_names_the_rules_that_a_reader_needs() {
+        let mut writer = BatchWriter::default();
+        writer.push(&Command::RaiseRules { rules: 2 });
+        writer.push(&Command::ShowMembers);
+        let bytes = writer.finish_for_ensemble(0x0102_0304_0506_0708);
+        let mut golden = vec![0, 2];
+        golden.extend([0; 24]);
+        golden.extend([1, 2, 3, 4, 5, 6, 7, 8]);
+        golden.extend([32, 0, 2, 33]);
+        assert_eq!(bytes, golden);
+        let batch = Batch::decode(bytes.clone()).expect("is one");
+        assert_eq!(batch.rules, 2);
+        assert!(batch.is_of_ensemble());
+        assert_eq!(
+            batch.commands,
+            [Command::RaiseRules { rules: 2 }, Command::ShowMembers]
+        );
+        assert_eq!(
+            Batch::stamped(bytes, 1),
+            Err(CommandError::Malformed),
+            "no member may forward it"
+        );
+    }
+
+    #[test]
+    fn what_every_release_reads_keeps_its_first_version() {
+        let whole = batch_of_all_kinds();
+        assert_eq!(whole[..2], [0, 1]);
+        assert!(Batch::stamped(whole, 1).is_ok());
     }
 
     proptest! {

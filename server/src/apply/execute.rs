@@ -5,14 +5,11 @@ use treekeeper_protocol::{CreateKind, ErrorCode, Request};
 use super::create::Created;
 use super::state::Refusal;
 use super::{
-    Command, Context, Outcome, Reply, Session, State, close_session, create, delete, multi,
-    password_of, remove_expired, set_acl, set_data,
+    Command, Context, Outcome, Reply, Session, State, close_session, create, delete,
+    members_changed, multi, password_of, remove_expired, rules, set_acl, set_data,
 };
 use crate::auth::Identities;
 use crate::tree::StoreError;
-
-/// Version of the rules of apply. It rises with every change of what a command does, once all members know it.
-pub const BATCH_RULES_VERSION: u16 = 1;
 
 /// Applies one command in `term`. The changes it made stand in the state until [`State::take_changes`].
 ///
@@ -37,6 +34,14 @@ pub fn execute(
         }
         Command::Settings(settings) => {
             state.meta.settings = *settings;
+            Ok(None)
+        }
+        Command::RaiseRules { rules: to } => {
+            rules::raise(state, *to);
+            Ok(None)
+        }
+        Command::ShowMembers => {
+            members_changed::show_members(state, term)?;
             Ok(None)
         }
         Command::Client {

@@ -39,6 +39,12 @@ pub struct Meta {
     pub secret: [u8; 32],
     /// What changes apply.
     pub settings: ReplicatedSettings,
+    /// The rules of apply in use; 0 and 1 are the first ones ([`Meta::rules`]).
+    #[serde(default)]
+    pub rules: u16,
+    /// Lines of the members since the last change, until clients may see it; empty if they do.
+    #[serde(default)]
+    pub members: Vec<String>,
     /// Members and where their batches stand.
     pub origins: BTreeMap<u64, Origin>,
     /// Znodes, `/` among them.
@@ -55,6 +61,12 @@ pub struct Meta {
 pub struct MetaError(#[from] serde_json::Error);
 
 impl Meta {
+    /// The rules in use.
+    #[must_use]
+    pub fn rules(&self) -> u16 {
+        self.rules.max(1)
+    }
+
     /// Is this batch the next of its member? Number 0 registers a new start of the member's process. Anything else was
     /// applied already, or follows a gap and will be sent again.
     pub fn accept(&mut self, member: u64, incarnation: u64, number: u64) -> bool {
@@ -132,7 +144,19 @@ mod tests {
             },
         );
         meta.consensus = Bytes::from_static(b"\0opaque");
+        meta.rules = 2;
+        meta.members = vec!["server.1=h:1:2:participant;3".to_owned()];
         assert_eq!(Meta::decode(&meta.encode()).expect("is one"), meta);
         assert!(Meta::decode(b"{").is_err());
+    }
+
+    #[test]
+    fn a_folder_from_before_there_were_versions_uses_the_first_rules() {
+        let mut stored: serde_json::Value =
+            serde_json::from_slice(&Meta::default().encode()).expect("JSON");
+        let fields = stored.as_object_mut().expect("an object");
+        assert!(fields.remove("rules").is_some() && fields.remove("members").is_some());
+        let bytes = serde_json::to_vec(&stored).expect("JSON");
+        assert_eq!(Meta::decode(&bytes).expect("is one").rules(), 1);
     }
 }

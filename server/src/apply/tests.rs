@@ -4,6 +4,7 @@ mod create;
 mod delete;
 mod events;
 mod local;
+mod members;
 mod model;
 mod multi;
 mod order;

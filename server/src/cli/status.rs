@@ -1,4 +1,4 @@
-//! `status`: every server of the ensemble, as it describes itself (`srvr`).
+//! `status`: every server of the ensemble, as it describes itself (`srvr`, and `mntr` where that is allowed).
 
 use super::address::Address;
 use super::error::CliError;
@@ -69,6 +69,39 @@ struct Answer {
     znodes: Option<u64>,
     connections: Option<u64>,
     latency: Option<Latency>,
+    rules: Option<Rules>,
+}
+
+/// Versions of the rules of apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rules {
+    used: u16,
+    /// The newest that all members support, if the server knows it.
+    of_all: Option<u16>,
+}
+
+impl Rules {
+    /// From the answer to `mntr`; none where that is not allowed, or the server is not a treekeeper.
+    fn parse(text: &str) -> Option<Self> {
+        let field = |name: &str| {
+            let mut values = text
+                .lines()
+                .filter_map(|line| line.strip_prefix(name)?.strip_prefix('\t'));
+            values.next()?.trim().parse().ok()
+        };
+        Some(Self {
+            used: field("zk_rules_version")?,
+            of_all: field("zk_rules_version_of_all"),
+        })
+    }
+
+    /// The version in use; with what all support, where they wait for nothing but being raised or held back.
+    fn text(self) -> String {
+        match self.of_all {
+            Some(of_all) if of_all != self.used => format!("{} (all support {of_all})", self.used),
+            _ => self.used.to_string(),
+        }
+    }
 }
 
 /// Milliseconds.
@@ -86,6 +119,7 @@ impl Answer {
             znodes: None,
             connections: None,
             latency: None,
+            rules: None,
         }
     }
 
@@ -112,6 +146,7 @@ impl Answer {
             znodes: field("Node count").and_then(|count| count.parse().ok()),
             connections: field("Connections").and_then(|count| count.parse().ok()),
             latency: field("Latency min/avg/max").and_then(Latency::parse),
+            rules: None,
         }
     }
 }
@@ -144,6 +179,7 @@ impl Server {
             znodes,
             connections,
             latency,
+            rules,
         } = &self.answer;
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         vec![
@@ -153,6 +189,7 @@ impl Server {
             or_dash(znodes.map(|count| count.to_string())),
             or_dash(connections.map(|count| count.to_string())),
             or_dash(latency.map(|Latency { average, max }| format!("{average}/{max}"))),
+            or_dash(rules.map(Rules::text)),
         ]
     }
 
@@ -166,6 +203,8 @@ impl Server {
             "connections": answer.connections,
             "latencyAvgMs": answer.latency.map(|latency| latency.average),
             "latencyMaxMs": answer.latency.map(|latency| latency.max),
+            "rules": answer.rules.map(|rules| rules.used),
+            "rulesOfAll": answer.rules.and_then(|rules| rules.of_all),
         })
     }
 
@@ -271,6 +310,7 @@ fn print(output: &Output, servers: &[Server], summary: &Summary) -> io::Result<(
         "znodes",
         "connections",
         "latency avg/max ms",
+        "rules",
     ];
     let rows: Vec<_> = servers.iter().map(Server::row).collect();
     let mut lines = table(&heading, &rows);
@@ -333,9 +373,15 @@ async fn resolve(address: &Address, limit: Duration) -> Vec<SocketAddr> {
 }
 
 async fn ask(address: &Address, addresses: Vec<SocketAddr>, limit: Duration) -> Server {
-    let said = timeout(limit, srvr(&addresses)).await;
+    let said = timeout(limit, word(&addresses, b"srvr")).await;
     let (found_at, answer) = match said {
-        Ok(Ok((at, text))) => (vec![at], Answer::parse(&text)),
+        Ok(Ok((at, text))) => {
+            let mut answer = Answer::parse(&text);
+            if let Ok(Ok((_, text))) = timeout(limit, word(&[at], b"mntr")).await {
+                answer.rules = Rules::parse(&text);
+            }
+            (vec![at], answer)
+        }
         Ok(Err(_)) | Err(_) => (addresses, Answer::nothing(Role::Unreachable)),
     };
     Server {
@@ -345,11 +391,11 @@ async fn ask(address: &Address, addresses: Vec<SocketAddr>, limit: Duration) -> 
     }
 }
 
-/// The answer to `srvr`, and which of the addresses it came from.
-async fn srvr(addresses: &[SocketAddr]) -> io::Result<(SocketAddr, String)> {
+/// The answer to a four-letter word, and which of the addresses it came from.
+async fn word(addresses: &[SocketAddr], word: &[u8; 4]) -> io::Result<(SocketAddr, String)> {
     let mut stream = TcpStream::connect(addresses).await?;
     let at = stream.peer_addr()?;
-    stream.write_all(b"srvr").await?;
+    stream.write_all(word).await?;
     let mut answer = Vec::new();
     stream.take(ANSWER_LEN_MAX).read_to_end(&mut answer).await?;
     Ok((at, String::from_utf8_lossy(&answer).into_owned()))
@@ -409,6 +455,7 @@ mod tests {
                     average: 0.25,
                     max: 17
                 }),
+                rules: None,
             }
         );
     }
@@ -473,7 +520,21 @@ mod tests {
     fn rows_have_dashes_for_what_is_unknown() {
         assert_eq!(
             server("a:1", Role::Unreachable).row(),
-            ["a:1", "unreachable", "-", "-", "-", "-"]
+            ["a:1", "unreachable", "-", "-", "-", "-", "-"]
+        );
+    }
+
+    #[test]
+    fn the_rules_are_read_from_mntr() {
+        let text = "zk_znode_count\t5\nzk_rules_version\t1\nzk_rules_version_of_all\t2\n";
+        let rules = Rules::parse(text).expect("they are there");
+        assert_eq!((rules.used, rules.of_all), (1, Some(2)));
+        assert_eq!(rules.text(), "1 (all support 2)");
+        let rules = Rules::parse("zk_rules_version\t2\n").expect("they are there");
+        assert_eq!((rules.text().as_str(), rules.of_all), ("2", None));
+        assert_eq!(
+            Rules::parse("mntr is not executed because it is not in the whitelist.\n"),
+            None
         );
     }
 

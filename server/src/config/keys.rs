@@ -72,6 +72,7 @@ const RULES: &[Rule] = &[
     // Our own.
     ("treekeeper.cacheSize", Honoured),
     ("treekeeper.logRetention", Honoured),
+    ("treekeeper.rulesVersion", Honoured),
     ("treekeeper.strictReads", Honoured),
     ("treekeeper.joinTokenFile", Honoured),
     ("treekeeper.peerAddress", Honoured),

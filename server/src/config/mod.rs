@@ -49,6 +49,7 @@ pub use sessions::SessionSettings;
 pub use storage::StorageSettings;
 pub use whitelist::Whitelist;
 
+use crate::apply::{RULES_MAX, RULES_MIN, SupportedRules};
 use membership::Membership;
 use settings::{Base, Settings};
 use std::time::Duration;
@@ -74,6 +75,8 @@ pub struct Config {
     pub auth: AuthSettings,
     /// How often empty containers and expired TTL znodes are removed.
     pub containers: ContainerSettings,
+    /// `treekeeper.rulesVersion`: the rules of apply that this server supports; fewer than its release where it is held back.
+    pub rules: SupportedRules,
     /// Folders, the memory budget, and what is kept.
     pub storage: StorageSettings,
     /// The four-letter words that are answered.
@@ -136,6 +139,7 @@ impl Config {
             peer_tls,
             tick_time,
             replicated: ReplicatedSettings::read(settings, notices)?,
+            rules: rules(settings)?,
             auth: AuthSettings::read(settings)?,
             containers: ContainerSettings::read(settings)?,
             storage,
@@ -145,6 +149,17 @@ impl Config {
             initial_configuration: text,
         })
     }
+}
+
+fn rules(settings: &Settings) -> Result<SupportedRules, ConfigError> {
+    let allowed = format!("a version of the rules from {RULES_MIN} to {RULES_MAX}");
+    let held = settings.parsed("treekeeper.rulesVersion", &allowed, |value| {
+        let version = value.parse().ok()?;
+        (RULES_MIN..=RULES_MAX)
+            .contains(&version)
+            .then_some(version)
+    })?;
+    Ok(held.map_or(SupportedRules::RELEASE, SupportedRules::up_to))
 }
 
 fn tick_time(settings: &Settings) -> Result<Duration, ConfigError> {

@@ -76,6 +76,8 @@ pub(super) struct Queue {
     ready: usize,
     /// Bytes of events in the outbox.
     event_bytes: usize,
+    /// The highest zxid that a reply has named.
+    last_zxid: i64,
     /// What the server's own counters do not have yet.
     pub(super) traffic: TrafficCounts,
     /// Nothing more is answered: what is in the outbox is the last of it.
@@ -240,6 +242,7 @@ impl Queue {
         let asked = *asked;
         if at == 0 {
             self.pop();
+            let zxid = self.not_before(zxid);
             let latency = self.reply(&asked, zxid, err, body);
             self.closing |= close;
             self.advance();
@@ -255,6 +258,12 @@ impl Queue {
             });
             Some(asked.received.elapsed())
         }
+    }
+
+    /// The zxid of a reply that was finished before its turn, as a sync behind a write may be: a client that has seen a
+    /// later one must not see it go back.
+    fn not_before(&self, zxid: i64) -> i64 {
+        zxid.max(self.last_zxid)
     }
 
     /// The request at the front was answered into the outbox.
@@ -274,6 +283,7 @@ impl Queue {
                     } = *finished;
                     let body = std::mem::take(&mut finished.body);
                     self.pop();
+                    let zxid = self.not_before(zxid);
                     self.reply_with(&asked, zxid, err, |_| {}, &[body], &[]);
                     self.closing |= close;
                 }
@@ -322,6 +332,7 @@ impl Queue {
         shared: &[Bytes],
         after: &[u8],
     ) -> Duration {
+        self.last_zxid = self.last_zxid.max(zxid);
         let Self {
             outbox,
             statistics,
@@ -445,6 +456,23 @@ mod tests {
                 return;
             }
         }
+    }
+
+    #[test]
+    fn a_sync_behind_a_write_does_not_go_back_in_time() {
+        let mut queue = Queue::default();
+        let write = queue.push(asked(1), Slot::Waiting);
+        let sync = queue.push(asked(2), Slot::Waiting);
+        // Served before the write that stands in front of it was applied.
+        queue.finish(sync, 5, 0, |_| {}, false);
+        queue.finish(write, 9, 0, |_| {}, false);
+        let later = queue.push(asked(3), Slot::Waiting);
+        queue.finish(later, 7, 0, |_| {}, false);
+        let zxids: Vec<i64> = take(&mut queue)
+            .iter()
+            .map(|(header, _)| header.zxid)
+            .collect();
+        assert_eq!(zxids, [9, 9, 9]);
     }
 
     #[test]

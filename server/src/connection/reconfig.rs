@@ -68,6 +68,10 @@ fn check(
     if only_at.is_some() && request.cur_config_id != config.mzxid {
         return Err(ErrorCode::BadVersion);
     }
+    if only_at.is_some() && state.hides_members() {
+        // The version is not that of the members as they are now, and there is none yet that is.
+        return Err(ErrorCode::ReconfigInProgress);
+    }
     let change = parse(request)?;
     if !state.allows(&config, perms::WRITE, &connection.identities()) {
         return Err(ErrorCode::NoAuth);

@@ -26,6 +26,7 @@ use super::machine::MachineAdapter;
 use super::network::{Links, Purpose};
 use super::options::PeerMember;
 use super::reconfig;
+use super::rules;
 use super::service::{NOT_LEADER, kind};
 use super::types::Types;
 use crate::config::{Member, MemberRole};
@@ -53,8 +54,9 @@ pub(super) async fn has_members(raft: &Raft<Types, MachineAdapter>) -> Result<bo
 }
 
 /// Looks after the membership for as long as the member runs. The leader keeps the record of how it is reached true, as
-/// a server that stood alone has none, and ends a change that an earlier leader began. A member that should vote and
-/// does not asks for its vote, as the leader that was to see to it may be gone; not where reconfig decides who votes.
+/// a server that stood alone has none, ends a change that an earlier leader began, and does what then follows
+/// ([`rules::look_after`]). A member that should vote and does not asks for its vote, as the leader that was to see to it
+/// may be gone; not where reconfig decides who votes.
 pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>, by_config: bool) {
     let own = links.local().identity();
     let Some(line) = links.members().get(&own.my_id).cloned() else {
@@ -68,6 +70,7 @@ pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>, b
             if metrics.running_state.is_err() {
                 return;
             }
+            links.follow(metrics.membership_config.membership().nodes());
             Seen::of(&metrics, own.node_id)
         };
         match seen.leader {
@@ -84,6 +87,7 @@ pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>, b
                     let node = BasicNode::new(&line.line);
                     ChangeMembers::SetNodes(BTreeMap::from([(own.node_id, node)]))
                 } else {
+                    rules::look_after(&raft, &links).await;
                     continue;
                 };
                 if let Err(error) = raft.change_membership(change, true).await {
@@ -403,6 +407,11 @@ pub(super) async fn admit(
         }
     };
     if !known.contains_key(&from.node_id) {
+        let Ok(_alone) = links.changing().try_lock() else {
+            return Err(NOT_LEADER.to_owned());
+        };
+        let fits = rules::check_newcomer(raft, links, &from).await;
+        fits.map_err(|reason| reason.unwrap_or_else(|| NOT_LEADER.to_owned()))?;
         info!(server = member.id, "admitting a new member");
         raft.add_learner(from.node_id, node, false)
             .await

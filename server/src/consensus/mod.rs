@@ -25,6 +25,7 @@ mod purge;
 mod read_index;
 mod reconfig;
 mod recover;
+mod rules;
 mod service;
 mod start;
 mod status;
@@ -53,6 +54,7 @@ pub use options::{CheckForwarded, Joined, OnReport, Options, PeerMember, PeerOpt
 pub use proposal::{OnRefused, Refusal, RefusalReason};
 pub use reconfig::Reconfig;
 pub use recover::{KnownMember, StoppedMember};
+pub use rules::Replicated;
 pub use start::stored_node_id;
 pub use status::{Elections, Leadership, MemberStatus, Role, Status};
 
@@ -245,7 +247,7 @@ impl Consensus {
                     (self.inner.raft.clone(), Arc::clone(links), change.clone());
                 let runtime = links.runtime().clone();
                 let work = async move { reconfig::reconfigure(&raft, &links, &change).await };
-                runtime.spawn(work).await.ok()?
+                runtime.spawn(work).await.ok()??
             }
         };
         match result {
@@ -265,6 +267,19 @@ impl Consensus {
     pub fn belongs_to(&self, cluster_id: u64) {
         if let Some(links) = &self.inner.links {
             links.local().belongs_to(cluster_id);
+        }
+    }
+
+    /// The newest rules of apply that all members support, as far as the leader has told this one; none for a server
+    /// alone.
+    pub fn rules_of_all(&self) -> Option<u16> {
+        self.inner.links.as_ref()?.reported().by_all()
+    }
+
+    /// The leader has said which rules all members support.
+    pub fn note_rules_of_all(&self, rules: Option<u16>) {
+        if let Some(links) = &self.inner.links {
+            links.reported().note_by_all(rules);
         }
     }
 

@@ -26,6 +26,8 @@ use super::checkpoint::Outgoing;
 use super::machine::{FlushedTree, MachineAdapter};
 use super::messages;
 use super::options::{Joined, PeerMember};
+use super::read_index::Pending;
+use super::rules::{Replicated, Reported};
 use super::service::kind;
 use super::types::{LogId, Types};
 use crate::config::{JoinRule, Member};
@@ -64,6 +66,8 @@ pub(super) struct Links {
     local: Arc<Local>,
     members: BTreeMap<u8, PeerMember>,
     joining: Joining,
+    /// Do the `server.N` lines of the config say who is a member, and not reconfig?
+    by_config: bool,
     runtime: Handle,
     open: Mutex<HashMap<(u64, Purpose), Link>>,
     outgoing: Arc<Outgoing>,
@@ -71,6 +75,11 @@ pub(super) struct Links {
     changing: tokio::sync::Mutex<()>,
     /// New members that are waited for.
     promoting: Mutex<HashSet<u64>>,
+    replicated: Arc<dyn Replicated>,
+    /// The rules that the members support.
+    reported: Reported,
+    /// Questions for the read index.
+    pending: Pending,
 }
 
 /// A new member that is waited for, until this is dropped.
@@ -91,16 +100,22 @@ impl Links {
         local: Arc<Local>,
         members: BTreeMap<u8, PeerMember>,
         joining: Joining,
+        by_config: bool,
+        replicated: Arc<dyn Replicated>,
     ) -> Arc<Links> {
         Arc::new(Links {
             local,
             members,
             joining,
+            by_config,
             runtime: Handle::current(),
             open: Mutex::default(),
             outgoing: Arc::default(),
             changing: tokio::sync::Mutex::new(()),
             promoting: Mutex::default(),
+            replicated,
+            reported: Reported::default(),
+            pending: Pending::default(),
         })
     }
 
@@ -127,6 +142,23 @@ impl Links {
 
     pub(super) fn joining(&self) -> &Joining {
         &self.joining
+    }
+
+    /// Is any new member waited for?
+    pub(super) fn is_promoting(&self) -> bool {
+        !self.promoting.lock().is_empty()
+    }
+
+    pub(super) fn replicated(&self) -> &dyn Replicated {
+        &*self.replicated
+    }
+
+    pub(super) fn reported(&self) -> &Reported {
+        &self.reported
+    }
+
+    pub(super) fn pending(&self) -> &Pending {
+        &self.pending
     }
 
     pub(super) fn changing(&self) -> &tokio::sync::Mutex<()> {
@@ -158,7 +190,7 @@ impl Links {
         }
         let target = Target {
             node_id,
-            addresses: self.addresses(line),
+            addresses: addresses(&self.members, self.by_config, line),
         };
         let _context = self.runtime.enter();
         let link = Link::open(Arc::clone(&self.local), target);
@@ -175,20 +207,39 @@ impl Links {
         probe(&self.local, &target).await
     }
 
-    /// This server's own config knows best where a member is; else the line that the ensemble keeps says it.
-    fn addresses(&self, line: &str) -> Vec<(String, u16)> {
-        let Some(member) = Member::parse_line(line) else {
-            return Vec::new();
-        };
-        let own = self.local.identity().my_id;
-        // What a member that joined once was told of the others may be outdated; the ensemble's lines are not.
-        let known = self.members.get(&member.id);
-        let known = known.filter(|_| self.joining.joined.is_none() || member.id == own);
-        known.map_or_else(
-            || PeerMember::of(&member).addresses,
-            |known| known.addresses.clone(),
-        )
+    /// The members are these now: links to them lead to where they are.
+    pub(super) fn follow<'a>(&self, nodes: impl Iterator<Item = (&'a u64, &'a BasicNode)>) {
+        let lines: HashMap<u64, &str> = nodes
+            .map(|(node, known)| (*node, known.addr.as_str()))
+            .collect();
+        for ((node, _), link) in &*self.open.lock() {
+            if let Some(line) = lines.get(node) {
+                link.follow(addresses(&self.members, self.by_config, line));
+            }
+        }
     }
+}
+
+/// Where a member may be found, by this server's own config and by the line that the ensemble keeps. What decides who is a
+/// member knows best; the other is the way out when that is out of date.
+fn addresses(
+    members: &BTreeMap<u8, PeerMember>,
+    by_config: bool,
+    line: &str,
+) -> Vec<(String, u16)> {
+    let Some(member) = Member::parse_line(line) else {
+        return Vec::new();
+    };
+    let kept = PeerMember::of(&member).addresses;
+    let own = members.get(&member.id);
+    let own = own.map_or_else(Vec::new, |known| known.addresses.clone());
+    let (mut best, other) = if by_config { (own, kept) } else { (kept, own) };
+    let others: Vec<_> = other
+        .into_iter()
+        .filter(|address| !best.contains(address))
+        .collect();
+    best.extend(others);
+    best
 }
 
 /// openraft's way to the other members; to nobody for a server alone.
@@ -406,5 +457,28 @@ impl RaftNetworkV2<Types> for Client {
 
     fn backoff(&self) -> Option<Backoff> {
         Some(Backoff::new(std::iter::repeat(RETRY_INTERVAL)))
+    }
+}
+
+#[cfg(test)]
+mod unit_tests {
+    use super::*;
+
+    #[test]
+    fn who_decides_on_members_knows_best_where_they_are() {
+        let line = |host: &str| format!("server.3={host}:2888:3888:participant;2181");
+        let own = Member::parse_line(&line("own")).unwrap();
+        let members = BTreeMap::from([(3, PeerMember::of(&own))]);
+        let at = |host: &str| (host.to_owned(), 2888);
+        for (by_config, kept, expected) in [
+            (true, "own", vec![at("own")]),
+            (true, "kept", vec![at("own"), at("kept")]),
+            (false, "kept", vec![at("kept"), at("own")]),
+        ] {
+            assert_eq!(addresses(&members, by_config, &line(kept)), expected);
+        }
+        let unknown = "server.4=kept:2888:3888:participant;2181";
+        assert_eq!(addresses(&members, true, unknown), [at("kept")]);
+        assert!(addresses(&members, true, "").is_empty(), "it stood alone");
     }
 }

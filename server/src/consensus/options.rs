@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::proposal::OnRefused;
+use super::rules::Replicated;
 use crate::config::{JoinRule, Member, MemberRole};
 use crate::log::{Disk, LogOptions, RealDisk};
 use crate::peer::Tls;
@@ -76,6 +77,8 @@ pub struct PeerOptions {
     pub check_forwarded: CheckForwarded,
     /// Receives reports.
     pub on_report: OnReport,
+    /// What the replicated state says of the rules and the members.
+    pub replicated: Arc<dyn Replicated>,
 }
 
 /// Settings of one member.

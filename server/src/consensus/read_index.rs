@@ -2,6 +2,7 @@
 //! the next. So a crowd of strict reads or syncs costs the leader one question, and an election makes them wait.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,22 +26,50 @@ const AGAIN_PAUSE: Duration = Duration::from_millis(10);
 
 type Answer = Result<u64, LinearizeError>;
 
+/// Counts those who wait.
+#[derive(Debug, Default)]
+pub(super) struct Pending(AtomicUsize);
+
+/// One that waits, until this is dropped.
+pub(super) struct Waiting<'a>(&'a Pending);
+
+impl Pending {
+    /// How many wait.
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One more waits.
+    pub(super) fn begin(&self) -> Waiting<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Where to ask; a handle.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct ReadIndex {
     asking: mpsc::Sender<oneshot::Sender<Answer>>,
+    links: Arc<Links>,
 }
 
 impl ReadIndex {
     /// Begins to ask, on the caller's runtime.
     pub(super) fn start(raft: Raft<Types, MachineAdapter>, links: Arc<Links>) -> ReadIndex {
         let (asking, asked) = mpsc::channel(ASKING_MAX);
-        tokio::spawn(run(raft, links, asked));
-        ReadIndex { asking }
+        tokio::spawn(run(raft, Arc::clone(&links), asked));
+        ReadIndex { asking, links }
     }
 
     /// Waits until this member has applied everything that was committed when this was called.
     pub(super) async fn wait(&self) -> Answer {
+        let _waiting = self.links.pending().begin();
         let (sender, answer) = oneshot::channel();
         if self.asking.send(sender).await.is_err() {
             return Err(LinearizeError::Stopped(Stopped));

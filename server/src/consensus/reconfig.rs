@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::async_runtime::watch::WatchReceiver;
+use openraft::errors::{ClientWriteError, RaftError};
 use openraft::{BasicNode, ChangeMembers, Instant, Raft};
 use serde::{Deserialize, Serialize};
 use tracing::info;
@@ -17,6 +18,8 @@ use super::admit::caught_up;
 use super::machine::MachineAdapter;
 use super::network::Links;
 use super::options::PeerMember;
+use super::rules;
+use super::service::NOT_LEADER;
 use super::types::Types;
 use crate::config::{Member, MemberRole};
 
@@ -129,12 +132,40 @@ fn plan(known: &BTreeMap<u8, Known>, change: &Reconfig) -> Result<Plan, ErrorCod
     })
 }
 
-/// Changes the members; gives the index of the log at which that is done.
+/// Why a change of the members ends early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// Nothing has changed; the client gets this code.
+    Refused(ErrorCode),
+    /// Part of it may be done, and another leader will see to the rest, or not.
+    Unknown,
+}
+
+impl From<ErrorCode> for Ended {
+    fn from(code: ErrorCode) -> Self {
+        Self::Refused(code)
+    }
+}
+
+/// Changes the members; gives the index of the log at which that is done, or the code for who asked. None if nobody knows
+/// what has come of it.
 pub(super) async fn reconfigure(
     raft: &Raft<Types, MachineAdapter>,
     links: &Links,
     change: &Reconfig,
-) -> Result<u64, ErrorCode> {
+) -> Option<Result<u64, ErrorCode>> {
+    match change_all(raft, links, change).await {
+        Ok(index) => Some(Ok(index)),
+        Err(Ended::Refused(code)) => Some(Err(code)),
+        Err(Ended::Unknown) => None,
+    }
+}
+
+async fn change_all(
+    raft: &Raft<Types, MachineAdapter>,
+    links: &Links,
+    change: &Reconfig,
+) -> Result<u64, Ended> {
     let _alone = links
         .changing()
         .try_lock()
@@ -145,8 +176,62 @@ pub(super) async fn reconfigure(
         .iter()
         .map(|(id, known)| (*id, known.node_id))
         .collect();
+    let mut came = BTreeSet::new();
+    let ready = prepare(raft, links, &known, &plan, &mut nodes, &mut came).await;
+    if let Err(Ended::Refused(code)) = ready
+        && !came.is_empty()
+    {
+        // What stays of the attempt would count as a member.
+        return Err(give_up(raft, links, came, code).await);
+    }
+    let Ready { voters, lines } = ready?;
+    info!(
+        members = plan.members.len(),
+        voters = voters.len(),
+        "changing the members"
+    );
+    // From the first step on the change is one that has begun: whoever asked can only look what came of it.
+    let begun = !came.is_empty();
+    let set = change_members(raft, ChangeMembers::SetNodes(lines)).await;
+    set.map_err(|ended| if begun { Ended::Unknown } else { ended })?;
+    let steps = async {
+        change_members(raft, ChangeMembers::ReplaceAllVoters(voters)).await?;
+        let gone: BTreeSet<u64> = known
+            .iter()
+            .filter(|(id, _)| !plan.members.contains_key(id))
+            .map(|(_, known)| known.node_id)
+            .collect();
+        if !gone.is_empty() {
+            change_members(raft, ChangeMembers::RemoveNodes(gone)).await?;
+        }
+        if !rules::show_members(raft, links).await {
+            return Err(Ended::Unknown);
+        }
+        let committed =
+            |state: &openraft::RaftState<Types>| state.local_committed().map(|at| at.index);
+        let committed = raft.with_raft_state(committed).await;
+        committed.ok().flatten().ok_or(Ended::Unknown)
+    };
+    steps.await.map_err(|_ended| Ended::Unknown)
+}
+
+/// What the members will be, once all are there.
+struct Ready {
+    voters: BTreeSet<u64>,
+    lines: BTreeMap<u64, BasicNode>,
+}
+
+/// Lets the new members come, whose nodes it enters into `nodes` and `came`, and looks whether the change can be made.
+async fn prepare(
+    raft: &Raft<Types, MachineAdapter>,
+    links: &Links,
+    known: &BTreeMap<u8, Known>,
+    plan: &Plan,
+    nodes: &mut BTreeMap<u8, u64>,
+    came: &mut BTreeSet<u64>,
+) -> Result<Ready, Ended> {
     for id in &plan.new {
-        let node_id = welcome(raft, links, &plan.members[id]).await?;
+        let node_id = welcome(raft, links, &plan.members[id], came).await?;
         nodes.insert(*id, node_id);
     }
     let before: BTreeSet<u64> = known
@@ -160,33 +245,33 @@ pub(super) async fn reconfigure(
         .filter(|member| member.role == MemberRole::Participant)
         .map(|member| nodes[&member.id])
         .collect();
-    let lines: BTreeMap<u64, BasicNode> = plan
-        .members
-        .values()
-        .map(|member| (nodes[&member.id], BasicNode::new(member.line())))
-        .collect();
     if !is_ready(raft, &before, &voters) {
         tracing::warn!(
             "refused a change of the members: too few of the new voters are there and up to date"
         );
-        return Err(ErrorCode::NewConfigNoQuorum);
+        return Err(ErrorCode::NewConfigNoQuorum.into());
     }
-    info!(
-        members = plan.members.len(),
-        voters = voters.len(),
-        "changing the members"
-    );
-    change_members(raft, ChangeMembers::SetNodes(lines)).await?;
-    let mut index = change_members(raft, ChangeMembers::ReplaceAllVoters(voters)).await?;
-    let gone: BTreeSet<u64> = known
-        .iter()
-        .filter(|(id, _)| !plan.members.contains_key(id))
-        .map(|(_, known)| known.node_id)
+    let lines = plan
+        .members
+        .values()
+        .map(|member| (nodes[&member.id], BasicNode::new(member.line())))
         .collect();
-    if !gone.is_empty() {
-        index = change_members(raft, ChangeMembers::RemoveNodes(gone)).await?;
+    Ok(Ready { voters, lines })
+}
+
+/// Sends away who came for a change that will not be.
+async fn give_up(
+    raft: &Raft<Types, MachineAdapter>,
+    links: &Links,
+    came: BTreeSet<u64>,
+    code: ErrorCode,
+) -> Ended {
+    let undone = change_members(raft, ChangeMembers::RemoveNodes(came)).await;
+    if undone.is_ok() && rules::show_members(raft, links).await {
+        Ended::Refused(code)
+    } else {
+        Ended::Unknown
     }
-    Ok(index)
 }
 
 fn known(
@@ -216,12 +301,13 @@ fn known(
         .collect())
 }
 
-/// Finds out which node a new member is, and waits until it has caught up.
+/// Finds out which node a new member is, and waits until it has caught up. It stands in `came` as soon as it may be one.
 async fn welcome(
     raft: &Raft<Types, MachineAdapter>,
     links: &Links,
     member: &Member,
-) -> Result<u64, ErrorCode> {
+    came: &mut BTreeSet<u64>,
+) -> Result<u64, Ended> {
     let identity = links
         .probe(&PeerMember::of(member))
         .await
@@ -230,23 +316,25 @@ async fn welcome(
             ErrorCode::NewConfigNoQuorum
         })?;
     if identity.my_id != member.id {
-        return Err(ErrorCode::BadArguments);
+        return Err(ErrorCode::BadArguments.into());
+    }
+    if let Err(reason) = rules::check_newcomer(raft, links, &identity).await {
+        let reason = reason.unwrap_or_else(|| NOT_LEADER.to_owned());
+        tracing::warn!(server = member.id, reason, "refused a new member");
+        return Err(ErrorCode::NewConfigNoQuorum.into());
     }
     let node_id = identity.node_id;
     info!(
         server = member.id,
         "a new member follows until it has caught up"
     );
-    raft.add_learner(node_id, BasicNode::new(member.line()), false)
-        .await
-        .map_err(|_| ErrorCode::ReconfigInProgress)?;
+    let added = raft.add_learner(node_id, BasicNode::new(member.line()), false);
+    added.await.map_err(|error| ended(&error))?;
+    came.insert(node_id);
     let waiting = raft.wait(Some(CATCH_UP_MAX));
     let caught_up = waiting.metrics(caught_up(node_id), "the new member has caught up");
     if caught_up.await.is_err() {
-        // What stays of the attempt would count as a member.
-        let gone = ChangeMembers::RemoveNodes(BTreeSet::from([node_id]));
-        change_members(raft, gone).await?;
-        return Err(ErrorCode::NewConfigNoQuorum);
+        return Err(ErrorCode::NewConfigNoQuorum.into());
     }
     Ok(node_id)
 }
@@ -279,17 +367,27 @@ pub(super) fn is_there(metrics: &openraft::RaftMetrics<Types>, node: u64) -> boo
 async fn change_members(
     raft: &Raft<Types, MachineAdapter>,
     change: ChangeMembers<u64, BasicNode>,
-) -> Result<u64, ErrorCode> {
+) -> Result<(), Ended> {
     let changed = raft.change_membership(change, true).await;
-    let response = changed.map_err(|error| {
-        tracing::warn!(%error, "cannot change the members");
-        ErrorCode::ReconfigInProgress
-    })?;
-    Ok(response.log_id.index)
+    changed.map(drop).map_err(|error| ended(&error))
+}
+
+/// What an error says of the step that it ended. A step of two entries may fail between them, when the lead is lost; only
+/// what consensus refuses outright has changed nothing.
+fn ended(error: &RaftError<Types, ClientWriteError<Types>>) -> Ended {
+    tracing::warn!(%error, "cannot change the members");
+    match error {
+        RaftError::APIError(ClientWriteError::ChangeMembershipError(_)) => {
+            Ended::Refused(ErrorCode::ReconfigInProgress)
+        }
+        _ => Ended::Unknown,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use openraft::errors::{EmptyMembership, ForwardToLeader};
+
     use super::*;
 
     fn line(id: u8) -> String {
@@ -363,6 +461,22 @@ mod tests {
                 "{change:?}"
             );
         }
+    }
+
+    #[test]
+    fn only_what_consensus_refuses_outright_has_changed_nothing() {
+        let lost = ForwardToLeader::empty();
+        for error in [
+            ClientWriteError::ForwardToLeader(lost.clone()),
+            ClientWriteError::LogEntryDiscarded(lost),
+        ] {
+            assert_eq!(ended(&RaftError::APIError(error)), Ended::Unknown);
+        }
+        let empty = ClientWriteError::ChangeMembershipError(EmptyMembership {}.into());
+        assert_eq!(
+            ended(&RaftError::APIError(empty)),
+            Ended::Refused(ErrorCode::ReconfigInProgress)
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use openraft::async_runtime::watch::WatchReceiver;
 use openraft::vote::RaftLeaderId;
 use openraft::{Instant, Raft, ReadPolicy};
 use tokio::sync::oneshot;
@@ -80,6 +81,19 @@ pub(super) fn quorum_age(raft: &Raft<Types, MachineAdapter>) -> Option<Duration>
 }
 
 impl Service {
+    /// Is this somebody who belongs to no ensemble, or to one that has not told it so, while this member belongs to one?
+    /// Whoever has this ensemble's id may be a member that this one has not heard of yet, and its vote or its entries
+    /// may be needed.
+    fn is_stranger(&self, from: &Identity) -> bool {
+        if from.cluster_id != 0 || !self.links.local().identity().formed {
+            return false;
+        }
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let membership = metrics.membership_config.membership();
+        membership.get_node(&from.node_id).is_none()
+    }
+
     fn forward(&self, from: &Identity, command: Bytes) -> Answer {
         let Some(command) = (self.peers.check_forwarded)(command) else {
             tracing::error!(server = from.my_id, "refused a command that is none");
@@ -114,8 +128,9 @@ impl Service {
     }
 
     fn read_index(&self) -> Answer {
-        let raft = self.raft.clone();
+        let (raft, links) = (self.raft.clone(), Arc::clone(&self.links));
         Box::pin(async move {
+            let _waiting = links.pending().begin();
             let read = raft.get_read_log_id(ReadPolicy::ReadIndex).await;
             let (at, _) = read.map_err(|error| error.to_string())?;
             let mut out = BytesMut::new();
@@ -128,6 +143,7 @@ impl Service {
         let Some(age) = quorum_age(&self.raft) else {
             return refuse(NOT_LEADER);
         };
+        self.links.reported().heard(from);
         let Some(answer) = (self.peers.on_report)(from.my_id, body) else {
             return refuse(malformed());
         };
@@ -152,6 +168,12 @@ pub(super) fn decode_report(mut answer: Bytes) -> Option<(Duration, Bytes)> {
 impl peer::Service for Service {
     fn accept(&self, from: &Identity, kind: u8, body: Bytes) -> Answer {
         let raft = self.raft.clone();
+        if kind != kind::ADMIT && self.is_stranger(from) {
+            return refuse(format!(
+                "server {} is no member of this ensemble",
+                from.my_id
+            ));
+        }
         match kind {
             kind::APPEND => {
                 let Some(request) = messages::decode_append(body) else {
@@ -189,6 +211,9 @@ impl peer::Service for Service {
                 let Some(request) = messages::decode_transfer(body) else {
                     return refuse(malformed());
                 };
+                if *request.from_leader().leader_id().node_id() != from.node_id {
+                    return refuse("a leader hands over for itself alone");
+                }
                 Box::pin(async move {
                     match raft.handle_transfer_leader(request).await {
                         Ok(Ok(())) => Ok(Bytes::new()),
@@ -213,7 +238,9 @@ impl peer::Service for Service {
                     if !raft.is_leader() {
                         return Err(NOT_LEADER.to_owned());
                     }
-                    Ok(Changed::encode(reconfigure(&raft, &links, &change).await))
+                    let result = reconfigure(&raft, &links, &change).await;
+                    let result = result.ok_or("nobody knows what has come of the change")?;
+                    Ok(Changed::encode(result))
                 })
             }
             kind::CHECKPOINT_READY => ready(self.incoming.is_ready()),

@@ -155,13 +155,22 @@ fn links(peers: &PeerOptions, node_id: u64) -> Arc<Links> {
         cluster_id: (peers.cluster_id)(),
         formed: false,
         lines: lines.finish(),
+        rules: peers.replicated.supported(),
     };
     let local = Local::new(identity).with_tls(peers.tls.clone());
     let joining = Joining {
         rule: peers.join_rule.clone(),
         joined: peers.joined,
     };
-    Links::new(Arc::new(local), peers.members.clone(), joining)
+    // What a member that joined was told of the others may be outdated; the ensemble's lines are not.
+    let by_config = !peers.reconfig_enabled && peers.joined.is_none();
+    Links::new(
+        Arc::new(local),
+        peers.members.clone(),
+        joining,
+        by_config,
+        Arc::clone(&peers.replicated),
+    )
 }
 
 /// Answers the other members from now on, on the caller's runtime.

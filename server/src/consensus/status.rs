@@ -103,6 +103,8 @@ pub struct Status {
     pub log: LogStats,
     /// Ids of the voters.
     pub voters: Vec<u64>,
+    /// Questions for the read index that wait for an answer, of this member's clients and of other members.
+    pub pending_syncs: usize,
     /// Elections, as far as this node has seen them.
     pub elections: Elections,
     /// All members; empty addresses stand for a server alone.
@@ -139,6 +141,10 @@ pub(super) fn status(inner: &Inner) -> Status {
         in_flight_bytes: inner.in_flight.bytes(),
         log: inner.log.stats(),
         voters: metrics.membership_config.voter_ids().collect(),
+        pending_syncs: inner
+            .links
+            .as_ref()
+            .map_or(0, |links| links.pending().count()),
         elections: *inner.elections.lock(),
         members: members(&metrics),
     }

@@ -17,6 +17,9 @@ pub(super) const VERSION_MIN: u16 = 1;
 /// Bytes of a frame before the two know each other.
 pub(super) const HELLO_BYTES_MAX: usize = 4096;
 
+/// What a member supports that says nothing of rules.
+const RULES_UNSAID: u16 = 1;
+
 /// Who a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -30,6 +33,8 @@ pub struct Identity {
     pub formed: bool,
     /// A digest of the `server.N` lines that it was started with.
     pub lines: u64,
+    /// The newest rules of apply that it supports.
+    pub rules: u16,
 }
 
 /// This member, as it says of itself and proves it; what is not known at the start comes later.
@@ -144,6 +149,7 @@ fn put_identity(out: &mut BytesMut, identity: &Identity) {
     out.put_u64(identity.lines);
 }
 
+/// All but the rules, which stand behind what the first release knew.
 fn identity(body: &mut Bytes) -> Option<Identity> {
     Some(Identity {
         my_id: body.try_get_u8().ok()?,
@@ -151,6 +157,7 @@ fn identity(body: &mut Bytes) -> Option<Identity> {
         cluster_id: body.try_get_u64().ok()?,
         formed: body.try_get_u8().ok()? != 0,
         lines: body.try_get_u64().ok()?,
+        rules: RULES_UNSAID,
     })
 }
 
@@ -162,15 +169,18 @@ impl Hello {
         out.put_u16(self.versions.1);
         put_identity(&mut out, &self.from);
         out.put_u64(self.wanted);
+        out.put_u16(self.from.rules);
         out
     }
 
     pub(super) fn decode(mut body: Bytes) -> Option<Self> {
-        Some(Self {
+        let mut hello = Self {
             versions: (body.try_get_u16().ok()?, body.try_get_u16().ok()?),
             from: identity(&mut body)?,
             wanted: body.try_get_u64().ok()?,
-        })
+        };
+        hello.from.rules = body.try_get_u16().unwrap_or(RULES_UNSAID);
+        Some(hello)
     }
 }
 
@@ -182,14 +192,17 @@ impl Welcome {
         let refusal = self.refusal.as_deref().unwrap_or_default();
         out.put_u16(u16::try_from(refusal.len()).expect("a reason is short"));
         out.put_slice(refusal.as_bytes());
+        out.put_u16(self.from.rules);
         out
     }
 
     pub(super) fn decode(mut body: Bytes) -> Option<Self> {
         let version = body.try_get_u16().ok()?;
-        let from = identity(&mut body)?;
+        let mut from = identity(&mut body)?;
         let len = usize::from(body.try_get_u16().ok()?);
         let refusal = String::from_utf8_lossy(body.get(..len)?).into_owned();
+        body.advance(len);
+        from.rules = body.try_get_u16().unwrap_or(RULES_UNSAID);
         Some(Self {
             version,
             from,

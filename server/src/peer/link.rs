@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -66,6 +67,7 @@ struct Request {
 #[derive(Clone)]
 pub struct Link {
     requests: mpsc::Sender<Request>,
+    target: Arc<Mutex<Target>>,
 }
 
 impl Link {
@@ -73,8 +75,15 @@ impl Link {
     #[must_use]
     pub fn open(local: Arc<Local>, target: Target) -> Self {
         let (requests, queue) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(run(local, target, queue));
-        Self { requests }
+        let target = Arc::new(Mutex::new(target));
+        tokio::spawn(run(local, Arc::clone(&target), queue));
+        Self { requests, target }
+    }
+
+    /// The member is found at these addresses from its next connection on. The present one stays for as long as it
+    /// lasts, as it leads to the right node.
+    pub fn follow(&self, addresses: Vec<(String, u16)>) {
+        self.target.lock().addresses = addresses;
     }
 
     /// Sends a request, from any thread and without waiting.
@@ -123,10 +132,11 @@ pub async fn probe(local: &Local, target: &Target) -> Result<Identity, LinkError
     Ok(other)
 }
 
-async fn run(local: Arc<Local>, target: Target, mut queue: mpsc::Receiver<Request>) {
+async fn run(local: Arc<Local>, target: Arc<Mutex<Target>>, mut queue: mpsc::Receiver<Request>) {
     // Only changes are told: a member that is away is tried many times a second.
     let mut told = None;
     while let Some(first) = queue.recv().await {
+        let target = target.lock().clone();
         match connect(&local, &target).await {
             Ok((stream, other)) => {
                 if told.take().is_some() {
@@ -169,6 +179,7 @@ fn unreachable(error: impl std::fmt::Display) -> LinkError {
 
 async fn connect(local: &Local, target: &Target) -> Result<(Stream, Identity), LinkError> {
     let mut last = unreachable("it has no address");
+    let mut refused = None;
     for (host, port) in &target.addresses {
         let greeted = async {
             let mut stream = TcpStream::connect((host.as_str(), *port)).await?;
@@ -185,17 +196,21 @@ async fn connect(local: &Local, target: &Target) -> Result<(Stream, Identity), L
         };
         match timeout(CONNECT_TIMEOUT, greeted).await {
             Ok(Ok((stream, welcome))) => {
-                if let Some(reason) = welcome.refusal {
-                    return Err(LinkError::Refused(reason));
+                let fits = match welcome.refusal {
+                    Some(reason) => Err(reason),
+                    None => check_identities(&local.identity(), &welcome.from),
+                };
+                match fits {
+                    Ok(()) => return Ok((stream, welcome.from)),
+                    // Somebody else may be where the member was before.
+                    Err(reason) => refused = refused.or(Some(LinkError::Refused(reason))),
                 }
-                check_identities(&local.identity(), &welcome.from).map_err(LinkError::Refused)?;
-                return Ok((stream, welcome.from));
             }
             Ok(Err(error)) => last = unreachable(error),
             Err(_elapsed) => last = unreachable("it does not answer"),
         }
     }
-    Err(last)
+    Err(refused.unwrap_or(last))
 }
 
 /// Small frames go at once, and a vanished machine is noticed.

@@ -38,6 +38,7 @@ fn identity(my_id: u8) -> Identity {
         cluster_id: 0,
         formed: false,
         lines: 7,
+        rules: 1,
     }
 }
 
@@ -171,6 +172,32 @@ fn a_release_without_a_common_version_is_refused() {
     assert_eq!(newer.check(&identity(1)), Ok(VERSION));
 }
 
+#[tokio::test]
+async fn a_link_goes_to_where_its_member_is_now() {
+    let (old_port, _) = member(identity(2)).await;
+    let (port, _) = member(identity(3)).await;
+    let at = |port| vec![("127.0.0.1".to_owned(), port)];
+    // Somebody else is where the member was.
+    let target = Target {
+        node_id: identity(3).node_id,
+        addresses: at(old_port),
+    };
+    let link = Link::open(Arc::new(Local::new(identity(1))), target);
+    let answer = link.call(ECHO, Bytes::from_static(b"a")).await;
+    assert!(matches!(answer, Err(LinkError::Refused(_))), "{answer:?}");
+    link.follow(at(port));
+    let answer = link.call(ECHO, Bytes::from_static(b"b")).await;
+    assert_eq!(answer, Ok(Bytes::from_static(b"b")));
+    // Of several addresses the one where it is.
+    let target = Target {
+        node_id: identity(3).node_id,
+        addresses: [at(old_port), at(port)].concat(),
+    };
+    let link = Link::open(Arc::new(Local::new(identity(1))), target);
+    let answer = link.call(ECHO, Bytes::from_static(b"c")).await;
+    assert_eq!(answer, Ok(Bytes::from_static(b"c")));
+}
+
 proptest! {
     #[test]
     fn frames_are_taken_as_they_were_put_however_they_are_cut(
@@ -211,12 +238,16 @@ proptest! {
 
     #[test]
     fn greetings_are_read_as_they_were_written(
-        my_id: u8, node_id: u64, cluster_id: u64, formed: bool, lines: u64, versions: (u16, u16), wanted: u64,
+        my_id: u8, node_id: u64, cluster_id: u64, formed: bool, lines: u64, rules: u16, versions: (u16, u16), wanted: u64,
         refusal in prop::option::of(".{0,40}"),
     ) {
-        let from = Identity { my_id, node_id, cluster_id, formed, lines };
+        let from = Identity { my_id, node_id, cluster_id, formed, lines, rules };
         let hello = Hello { versions, from, wanted };
         prop_assert_eq!(Hello::decode(hello.encode().freeze()), Some(hello));
+        // The first release ends its greetings before the rules.
+        let short = hello.encode().freeze();
+        let first = Hello { from: Identity { rules: 1, ..from }, ..hello };
+        prop_assert_eq!(Hello::decode(short.slice(..short.len() - 2)), Some(first));
         let version = if refusal.is_some() { 0 } else { 3 };
         let welcome = Welcome { version, from, refusal };
         prop_assert_eq!(Welcome::decode(welcome.encode().freeze()), Some(welcome));

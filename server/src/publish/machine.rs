@@ -10,6 +10,7 @@ use treekeeper_protocol::EventType;
 use super::flusher::FlushSignal;
 use super::{Node, Origin, TreeCheckpoints, TreeFolders};
 use crate::apply::{Batch, Command, Meta, Outcome, Reply, State, execute, members_changed};
+use crate::config::ReplicatedSettings;
 use crate::connection::{Connection, Scope, Session, answer_behind};
 use crate::consensus::{Applied, Checkpoints, Entry, Payload, StateMachine, member_lines};
 use crate::tree::{Lookup, Store, StoreError};
@@ -35,6 +36,9 @@ pub enum ApplyError {
     /// The log holds what this release cannot read.
     #[error(transparent)]
     Command(#[from] crate::apply::CommandError),
+    /// The log goes on by rules that this server does not support.
+    #[error(transparent)]
+    Rules(#[from] crate::apply::RulesError),
 }
 
 impl StateMachine for Machine {
@@ -68,6 +72,8 @@ impl StateMachine for Machine {
         let cache_bytes = self.node.config.storage.cache_bytes;
         let dir = self.checkpoints.adopt(dir)?;
         let state = State::open(&dir, cache_bytes).map_err(io::Error::other)?;
+        let supported = self.node.config.rules;
+        supported.check(state.rules()).map_err(io::Error::other)?;
         tracing::info!(index = state.meta.index, folder = %dir.display(), "installing a checkpoint");
         // No flush of the old tree may reach the new one.
         let flush = self.flush.clone();
@@ -170,6 +176,8 @@ impl Machine {
             Payload::Blank => self.done(index, term),
             Payload::Command(bytes) => {
                 let batch = Batch::decode(bytes)?;
+                // Before anything of it is done: a newer server goes on from here.
+                self.node.config.rules.check(batch.rules)?;
                 self.apply_batch(index, term, &batch)?;
             }
             Payload::Membership(members) => {
@@ -204,14 +212,16 @@ impl Machine {
     /// take the other half for applied.
     fn apply_batch(&mut self, index: u64, term: u64, batch: &Batch) -> Result<(), ApplyError> {
         self.prefetch(&batch.commands)?;
-        let own = self.node.proposer.is_own(batch.member, batch.incarnation);
+        let own =
+            !batch.is_of_ensemble() && self.node.proposer.is_own(batch.member, batch.incarnation);
         let mut wakes = Wakes::default();
         let mut state = self.node.state.write();
         // Half of an entry must never reach the disk, not even when this panics.
         state.damaged = true;
-        if state
-            .meta
-            .accept(batch.member, batch.incarnation, batch.number)
+        if batch.is_of_ensemble()
+            || state
+                .meta
+                .accept(batch.member, batch.incarnation, batch.number)
         {
             let origins = if own {
                 self.node.proposer.applied(batch.number)
@@ -240,10 +250,29 @@ impl Machine {
     ) -> Result<(), StoreError> {
         let mut origins = origins.into_iter();
         for command in &batch.commands {
+            if let Command::Settings(settings) = command {
+                self.tell_settings(state, settings);
+            }
             let outcome = execute(state, term, batch.time_ms, command)?;
             self.publish(state, command, outcome, origins.next(), wakes)?;
         }
         Ok(())
+    }
+
+    /// The server that started last decides on the settings that are the same for all: those with others are told.
+    fn tell_settings(&self, state: &State, settings: &ReplicatedSettings) {
+        let own = &self.node.config.replicated;
+        if *settings == state.meta.settings
+            || settings == own
+            || self.node.config.ensemble.is_none()
+        {
+            return;
+        }
+        tracing::warn!(
+            ensemble = ?settings, this_server = ?own,
+            "another server was started with other settings, which count for the whole ensemble from now on: give all servers \
+             the same skipACL, enforceQuota, extendedTypesEnabled and DigestAuthenticationProvider.enabled"
+        );
     }
 
     /// Events, then the reply, then who holds the session: all of one command before the next.

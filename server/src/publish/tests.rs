@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use treekeeper_protocol::{Acl, CreateKind, CreateRequest, OpCode, Request};
 
 use super::*;
-use crate::apply::{Batch, BatchWriter, Command, Meta, State};
+use crate::apply::{Batch, BatchWriter, Command, Meta, State, SupportedRules};
 use crate::config::{Config, Flags};
 use crate::consensus::{Entry, Payload, StateMachine};
 use crate::tree::Key;
@@ -254,6 +254,54 @@ fn an_entry_that_cannot_be_read_stops_the_machine_before_those_behind_it() {
     let told = apply_and_stop(&node, &flusher, entries);
     assert_eq!(told, ["a log entry is not a batch of commands"]);
     assert_eq!(node.state.read().meta.index, 2);
+}
+
+#[test]
+fn newer_rules_stop_a_server_that_is_held_back_and_a_newer_one_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut entries = History::of_batches(0).entries;
+    let before = entries.last().expect("there are some").index;
+    let mut raise = BatchWriter::default();
+    raise.push(&Command::RaiseRules { rules: 2 });
+    entries.push(Entry {
+        index: before + 1,
+        term: 1,
+        payload: Payload::Command(raise.finish_for_ensemble(0)),
+    });
+    let last = entries.last().cloned().expect("there are some");
+    {
+        let held = node(&dir);
+        let mut config = (*held.config).clone();
+        drop(held);
+        config.rules = SupportedRules::up_to(1);
+        let state = State::open(&dir.path().join("tree"), 1 << 20).unwrap();
+        let held = Arc::new(Node::new(Arc::new(config), state));
+        let flusher = idle_flusher(&held);
+        let told = apply_and_stop(&held, &flusher, entries);
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].starts_with("this ensemble uses rules 2; this server knows up to 1"),
+            "{}",
+            told[0]
+        );
+        let state = held.state.read();
+        assert_eq!((state.meta.index, state.rules()), (before, 1));
+        assert!(!state.damaged, "what was applied may be flushed");
+    }
+    let newer = node(&dir);
+    let flusher = idle_flusher(&newer);
+    let mut entries = History::of_batches(0).entries;
+    // Twice, as from two leaders: it has no number.
+    entries.extend([
+        last.clone(),
+        Entry {
+            index: last.index + 1,
+            ..last
+        },
+    ]);
+    machine(&newer, flusher.signal()).apply(entries);
+    assert_eq!(newer.state.read().rules(), 2);
+    assert_eq!(newer.state.read().meta.index, before + 2);
 }
 
 #[test]

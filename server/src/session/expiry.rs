@@ -192,6 +192,13 @@ impl Expiry {
             .map(|entry| entry.liveness.deadline_ms(self.tick_ms))
     }
 
+    /// The time-out of a session, in ms.
+    #[must_use]
+    pub fn timeout_ms(&self, id: i64) -> Option<i64> {
+        let entry = self.sessions.get(&id)?;
+        Some(entry.liveness.timeout_ms.load(Ordering::Relaxed))
+    }
+
     fn take_passed(&mut self, now_ms: i64) -> Option<(i64, Vec<i64>)> {
         let first = self.filed.first_entry()?;
         (*first.key() <= now_ms).then(|| first.remove_entry())

@@ -134,11 +134,13 @@ impl LocalSessions {
         self.open.is_empty()
     }
 
-    /// All of them with their deadlines, in ms of the caller's clock.
-    pub fn deadlines_ms(&self) -> impl Iterator<Item = (i64, i64)> {
-        self.open
-            .keys()
-            .map(|id| (*id, self.expiry.deadline_ms(*id).unwrap_or_default()))
+    /// All of them by id, with their deadlines in ms of the caller's clock, and their time-outs in ms.
+    pub fn deadlines_ms(&self) -> impl Iterator<Item = (i64, i64, i64)> {
+        self.open.keys().map(|id| {
+            let deadline_ms = self.expiry.deadline_ms(*id).unwrap_or_default();
+            let timeout_ms = self.expiry.timeout_ms(*id).unwrap_or_default();
+            (*id, deadline_ms, timeout_ms)
+        })
     }
 }
 
@@ -209,7 +211,7 @@ mod tests {
         assert!(sessions.reopen(silent, 2000, 3000).is_none(), "it is over");
         assert!(!sessions.close(silent, 0));
         let deadlines: Vec<_> = sessions.deadlines_ms().collect();
-        assert_eq!(deadlines, [(heard, 5000)]);
+        assert_eq!(deadlines, [(heard, 5000, 2000)]);
         assert!(sessions.close(heard, 0) && sessions.is_empty());
     }
 

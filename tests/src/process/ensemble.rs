@@ -405,6 +405,15 @@ impl Ensemble {
         Ok(text)
     }
 
+    /// What a member shows of a key in its answer to `mntr`, which its zoo.cfg must allow; none if it does not answer, or
+    /// does not show it.
+    #[must_use]
+    pub fn monitored(&self, id: usize, key: &str) -> Option<String> {
+        let text = self.word(id, "mntr").ok()?;
+        let value = |line: &str| Some(line.strip_prefix(key)?.strip_prefix('\t')?.to_owned());
+        text.lines().find_map(value)
+    }
+
     /// The leader, as soon as exactly one running member says that it is.
     ///
     /// # Panics

@@ -8,12 +8,22 @@ pub(super) fn dump(view: &dyn View) -> String {
     let sessions = view.sessions();
     let mut text = "SessionTracker dump:\n".to_owned();
     let (local, global): (Vec<_>, Vec<_>) = sessions.iter().partition(|session| session.is_local);
-    let is_read_only = view.server().mode == ServerMode::ReadOnly;
-    if view.config().sessions.local || is_read_only {
+    let mode = view.server().mode;
+    let has_local = view.config().sessions.local || mode == ServerMode::ReadOnly;
+    if has_local {
         text += &format!("Local Session Sets {}", session_sets(&local));
-        text += "Global ";
     }
-    text += &format!("Session Sets {}", session_sets(&global));
+    // Only who leads knows when a session ends.
+    if matches!(mode, ServerMode::Leader | ServerMode::Standalone) {
+        let prefix = if has_local { "Global " } else { "" };
+        text += &format!("{prefix}Session Sets {}", session_sets(&global));
+    } else {
+        text += &format!("Global Sessions({}):\n", global.len());
+        let each = |session: &&SessionInfo| {
+            format!("0x{:x}\t{}ms\n", session.id, session.timeout.as_millis())
+        };
+        text.extend(global.iter().map(each));
+    }
 
     let owners: Vec<_> = sessions
         .iter()

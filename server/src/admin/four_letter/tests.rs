@@ -193,6 +193,19 @@ fn sessions_of_this_server_alone_are_counted_apart() {
 }
 
 #[test]
+fn dump_of_a_follower_has_time_outs_and_no_ends() {
+    for mode in [ServerMode::Follower, ServerMode::Observer] {
+        let text = ask(FourLetterWord::Dump, &FixedView::new().in_ensemble(mode));
+        let begin = "SessionTracker dump:\n\
+                     Global Sessions(2):\n\
+                     0x1000016c2610000\t4000ms\n\
+                     0x1000016c2610001\t4000ms\n\
+                     ephemeral nodes dump:\n";
+        assert!(text.starts_with(begin), "{text}");
+    }
+}
+
+#[test]
 fn watches_in_three_ways() {
     let view = FixedView::new();
     let summary = "2 connections watching 2 paths\nTotal watches:3\n";
@@ -284,6 +297,8 @@ fn mntr_begins_with_version_and_state_and_parses_line_by_line() {
         ("zk_sum_node_created_watch_count", "2"),
         ("zk_avg_readlatency", "4.0"),
         ("zk_cnt_readlatency", "3"),
+        ("zk_rules_version", "1"),
+        ("zk_rules_version_of_all", "2"),
         ("zk_sum_readlatency", "12"),
         ("zk_p50_readlatency", "3"),
         ("zk_p999_readlatency", "8"),
@@ -318,12 +333,12 @@ fn monitored(view: &FixedView, key: &str) -> Option<String> {
 }
 
 const OF_A_LEADER: [(&str, &str); 7] = [
-    ("zk_learners", "3"),
-    ("zk_followers", "3"),
+    ("zk_learners", "4"),
+    ("zk_followers", "4"),
     ("zk_synced_followers", "1"),
-    ("zk_synced_non_voting_followers", "0"),
+    ("zk_synced_non_voting_followers", "1"),
     ("zk_synced_observers", "1"),
-    ("zk_pending_syncs", "0"),
+    ("zk_pending_syncs", "3"),
     ("zk_leader_uptime", "5000"),
 ];
 

@@ -240,7 +240,7 @@ async fn a_leader_tells_of_its_ensemble() {
     });
     assert_eq!(observers, expected);
     assert_eq!(monitor["peer_state"], "leading - broadcast");
-    assert_eq!(monitor["learners"], 3);
+    assert_eq!(monitor["learners"], 4);
     assert_eq!(monitor["quorum_size"], 3);
     let unknown = serde_json::json!({
         "last_buffer_size": -1, "min_buffer_size": -1, "max_buffer_size": -1

@@ -173,11 +173,11 @@ fn the_exposition_of_a_leader_has_the_ensemble() {
         ("quorum_size 3.0", true),
         ("# TYPE looking_count unknown", true),
         ("looking_count 4.0", true),
-        ("learners 3.0", false),
+        ("learners 4.0", false),
         ("synced_followers 1.0", false),
-        ("synced_non_voting_followers 0.0", false),
+        ("synced_non_voting_followers 1.0", false),
         ("synced_observers 1.0", false),
-        ("pending_syncs 0.0", false),
+        ("pending_syncs 3.0", false),
         ("leader_uptime 5000.0", false),
     ] {
         let has = |text: &str| text.lines().any(|shown| shown == line);

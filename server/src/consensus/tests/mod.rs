@@ -1,6 +1,7 @@
 //! openraft's own suite over the log, and members of one voter through restarts, power cuts and failing disks.
 
 mod member;
+mod stranger;
 mod suite;
 
 use std::collections::BTreeMap;

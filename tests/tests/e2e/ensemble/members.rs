@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use tokio::time::{sleep, timeout};
 use treekeeper_client::{Client, CreateOptions, Error, ErrorCode, EventType};
+use treekeeper_tests::compat::ports::free_port;
 use treekeeper_tests::process::server::PATIENCE;
 use treekeeper_tests::process::{Ensemble, Mode};
 
+use super::rules::{ASKED, wait_for_rules};
 use super::{
     LONG, LOOK_EVERY, OPEN, connect, connect_to, create, insist, same_tree, start_waiting,
 };
@@ -82,6 +84,97 @@ async fn a_server_that_stood_alone_becomes_one_of_three() {
     ensemble.settle();
     let tree = same_tree(&ensemble).await;
     assert!(tree.contains_key("/alone") && tree.contains_key("/without-the-first"));
+}
+
+/// An ensemble of the first three of `ensemble`, that can be changed by anybody and uses the newest rules.
+fn start_three(ensemble: &mut Ensemble) {
+    let three = lines_of(ensemble, &[1, 2, 3]);
+    for id in [1, 2, 3] {
+        ensemble.write_config(id, &format!("{ASKED}{OPEN}{three}"));
+        ensemble.start_member(id);
+    }
+    ensemble.settle();
+    wait_for_rules(ensemble, 2, 2);
+}
+
+/// Follows the list of members; gives all of its versions that are seen until there is one as `wanted`.
+async fn follow_config(client: Client, wanted: impl Fn(&str) -> bool) -> Vec<(i64, String)> {
+    let mut seen: Vec<(i64, String)> = Vec::new();
+    loop {
+        let watched = client.get_data_and_watch(CONFIG).await;
+        let (data, stat, event) = watched.expect("it is always there");
+        let text = String::from_utf8_lossy(data.as_deref().unwrap_or_default()).into_owned();
+        let is_last = wanted(&text);
+        seen.push((stat.mzxid, text));
+        if is_last {
+            return seen;
+        }
+        event.await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_reconfig_is_one_version_for_clients() {
+    let mut ensemble = Ensemble::prepare(4, 0);
+    start_three(&mut ensemble);
+    let leaving = if ensemble.leader() == 1 { 2 } else { 1 };
+    let members = ensemble.connect_string_of(&[3 - leaving, 3]);
+    let client = connect(&members, LONG).await;
+    start_waiting(&mut ensemble, 4);
+    let before = voters(&client, &[1, 2, 3]).await;
+    let follower = connect(&members, LONG).await;
+    let gone = format!("server.{leaving}=");
+    let is_last = move |text: &str| !text.contains(&gone);
+    let follows = tokio::spawn(follow_config(follower, is_last));
+
+    let joining = lines_of(&ensemble, &[4]);
+    let changed = client.reconfig(Some(joining.trim()), None, None).await;
+    let (text, added) = changed.expect("the leader takes it");
+    let text = String::from_utf8_lossy(text.as_deref().unwrap_or_default()).into_owned();
+    assert!(text.contains("server.4="), "{text}");
+    let removed = client
+        .reconfig(None, Some(&leaving.to_string()), None)
+        .await;
+    let (_, removed) = removed.expect("the leader takes it");
+
+    let seen = timeout(PATIENCE, follows).await;
+    let seen = seen
+        .expect("it sees the last one")
+        .expect("it finds nothing wrong");
+    // It may have read only after the second of two changes, but it has seen none that was half done.
+    let versions: Vec<i64> = seen.iter().map(|(version, _)| *version).collect();
+    let complete = [before, added.mzxid, removed.mzxid];
+    assert!(
+        versions.iter().all(|version| complete.contains(version)),
+        "{seen:?}"
+    );
+    let half = |text: &str| text.contains(":observer");
+    assert!(seen.iter().all(|(_, text)| !half(text)), "{seen:?}");
+    assert_eq!(removed.mzxid, added.mzxid + 1, "nothing else was changed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_moves_is_found_by_members_that_run_on() {
+    let mut ensemble = Ensemble::prepare(3, 0);
+    start_three(&mut ensemble);
+    let stay = [1, 2];
+    let client = connect(&ensemble.connect_string_of(&stay), LONG).await;
+    let old = lines_of(&ensemble, &[3]);
+    let port = old.split(':').nth(1).expect("a line names its ports");
+    let new_port = free_port().expect("some port is free").to_string();
+    let new = old.replacen(port, &new_port, 1);
+    let changed = client.reconfig(Some(new.trim()), None, None).await;
+    let (text, _) = changed.expect("the leader takes it");
+    let text = String::from_utf8_lossy(text.as_deref().unwrap_or_default()).into_owned();
+    assert!(text.contains(&format!(":{new_port}:")), "{text}");
+
+    ensemble.stop(3);
+    create_anywhere(&client, "/while-it-moves").await;
+    let lines = lines_of(&ensemble, &stay);
+    ensemble.write_config(3, &format!("{ASKED}{OPEN}{lines}{new}"));
+    ensemble.start_member(3);
+    ensemble.settle();
+    assert!(same_tree(&ensemble).await.contains_key("/while-it-moves"));
 }
 
 /// Creates a znode, though the leader may be gone.

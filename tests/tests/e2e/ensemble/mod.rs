@@ -16,6 +16,7 @@ mod mismatch;
 mod observer;
 mod read_only_mode;
 mod recover;
+mod rules;
 mod sessions;
 mod strict_reads;
 mod tls;

@@ -156,6 +156,7 @@ impl Reference {
                 self.enforce_quota = settings.enforce_quota;
                 return None;
             }
+            Command::RaiseRules { .. } | Command::ShowMembers => return None,
             Command::OpenSession { timeout_ms } => {
                 let id = self.next_session?;
                 self.next_session = Some(id + 1);
