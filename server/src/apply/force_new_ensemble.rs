@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::members_changed::show_members;
 use super::{State, members_changed};
 use crate::tree::StoreError;
 
@@ -52,6 +53,7 @@ pub fn force_new_ensemble(state: &mut State, new: NewEnsemble) -> Result<(), Sto
     state.meta.cluster_id = new.cluster_id;
     if let Some(lines) = &new.lines {
         members_changed(state, new.term, lines)?;
+        show_members(state, new.term)?;
         // Nobody is connected who could watch.
         drop(state.take_changes());
     }
@@ -100,7 +102,16 @@ mod unit_tests {
         // The next leader has a newer term, and so the next epoch; a second loss goes up again.
         execute(&mut state, 5, 1, &open).unwrap();
         assert_eq!(state.meta.zxid >> 32, (meta.zxid >> 32) + 1);
-        force_new_ensemble(&mut state, new(12, 6)).unwrap();
+        // Under later rules, too, clients find the new member at once.
+        state.meta.rules = super::super::rules::MEMBERS_SHOWN_ONCE;
+        let moved = NewEnsemble {
+            lines: Some(vec!["server.1=moved:1:2:participant".to_owned()]),
+            ..new(12, 6)
+        };
+        force_new_ensemble(&mut state, moved).unwrap();
         assert_eq!(state.meta.zxid >> 32, (meta.zxid >> 32) + 1 + (1 << 16));
+        let config = state.znode(path::CONFIG).unwrap().unwrap();
+        let data = config.data.as_deref().unwrap_or_default();
+        assert!(data.starts_with(b"server.1=moved:"));
     }
 }

@@ -222,8 +222,11 @@ impl Model {
             .zip(payloads)
             .map(|(index, len)| {
                 self.written += 1;
-                let mut payload = vec![b'.'; usize::from(*len)];
-                payload.extend_from_slice(self.written.to_string().as_bytes());
+                // No two payloads share a sector: of two writes to one place a cut may leave a mixture, and bytes of the
+                // later one must not make the earlier one whole.
+                let number = format!("<{}>", self.written);
+                let mut payload: Vec<u8> = number.bytes().cycle().take(usize::from(*len)).collect();
+                payload.extend_from_slice(number.as_bytes());
                 record(index, self.term, payload)
             })
             .collect();
