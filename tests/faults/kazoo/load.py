@@ -83,7 +83,8 @@ class Session:
         return True
 
     def id(self):
-        return self.client.client_id[0] if self.client.client_id else 0
+        # client_id tells nothing while no server is connected.
+        return self.client._session_id or 0
 
     def call(self, action, call, outcome):
         """What the call gives, or None; only a call of a session that was the same before and after is recorded as known."""

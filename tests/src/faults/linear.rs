@@ -16,6 +16,8 @@ use super::history::{Action, Call, Outcome, Violation};
 
 /// How long the search may take for one register; a register has some thousand calls, which takes well below a second.
 const SEARCH_MAX: Duration = Duration::from_secs(30);
+/// When nothing happens any more, in nanoseconds: behind all ends, and before that of what stays open.
+const END: i64 = i64::MAX - 1;
 /// The value of a register that nobody has set.
 const INITIAL: usize = usize::MAX;
 
@@ -27,13 +29,15 @@ enum Step {
     /// A set that was refused, as the version was another one.
     Refused { expected: i64 },
     /// A set of which nobody knows, and whose value nobody saw. It made one of the versions that nobody else made, or
-    /// did not happen before the last version that anybody saw. Those without an expected version are as good as each
-    /// other, so they are used in the order of their starts, which `rank` tells.
+    /// did not happen before the end. Those without an expected version are as good as each other, so they are used in
+    /// the order of their starts, which `rank` tells.
     Unseen { value: usize, rank: Option<usize> },
     /// A read of the latest.
     Read { value: usize, version: i64 },
     /// What no order allows.
     Impossible,
+    /// Behind everything whose end is known.
+    End,
 }
 
 /// A step and what the unseen sets may have made.
@@ -41,17 +45,9 @@ enum Step {
 struct Judged {
     step: Step,
     /// The same for all steps of a register: what a step can be depends on it.
-    holes: Arc<Holes>,
+    holes: Arc<BTreeSet<i64>>,
     /// The version that a set expected.
     expected: Option<i64>,
-}
-
-#[derive(Debug, Default)]
-struct Holes {
-    /// Versions that were seen or passed, and that no set is known to have made.
-    versions: BTreeSet<i64>,
-    /// The highest version that anybody saw.
-    highest: i64,
 }
 
 /// What a register holds.
@@ -61,6 +57,8 @@ struct Held {
     value: usize,
     /// Unseen sets that have been used.
     used: usize,
+    /// What has not happened by now does not.
+    is_over: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +74,7 @@ impl Model for Register {
             version: 0,
             value: INITIAL,
             used: 0,
+            is_over: false,
         }
     }
 
@@ -84,28 +83,35 @@ impl Model for Register {
         let fits = judged.expected.is_none_or(|expected| expected == now);
         match judged.step {
             Step::Set { value, version } => {
-                let used = held.used;
                 let next = Held {
                     version,
                     value,
-                    used,
+                    ..held.clone()
                 };
                 (fits && version == now + 1, next)
             }
             Step::Refused { expected } => (expected != now, held.clone()),
-            Step::Unseen { .. } if now >= judged.holes.highest => (true, held.clone()),
+            Step::Unseen { .. } if held.is_over => (true, held.clone()),
             Step::Unseen { value, rank } => {
                 let is_next = rank.is_none_or(|rank| rank == held.used);
-                let is_hole = judged.holes.versions.contains(&(now + 1));
+                let is_hole = judged.holes.contains(&(now + 1));
                 let next = Held {
                     version: now + 1,
                     value,
                     used: held.used + usize::from(rank.is_some()),
+                    is_over: false,
                 };
                 (fits && is_next && is_hole, next)
             }
             Step::Read { value, version } => (value == held.value && version == now, held.clone()),
             Step::Impossible => (false, held.clone()),
+            Step::End => {
+                let next = Held {
+                    is_over: true,
+                    ..held.clone()
+                };
+                (true, next)
+            }
         }
     }
 }
@@ -123,16 +129,16 @@ pub fn register(register: usize, initial: &str, calls: &[Call]) -> Vec<Violation
     }
     // Unknown sets whose value somebody saw.
     let mut seen: HashMap<usize, i64> = HashMap::new();
-    let mut holes = Holes::default();
+    let mut highest = 0;
     let mut made = BTreeSet::new();
     for call in &of_it {
         match &call.outcome {
             Outcome::Set(version) => {
                 made.insert(*version);
-                holes.highest = holes.highest.max(*version);
+                highest = highest.max(*version);
             }
             Outcome::Read { value, version } => {
-                holes.highest = holes.highest.max(*version);
+                highest = highest.max(*version);
                 if let Some(place) = values.get(value.as_str()).filter(|at| **at != INITIAL) {
                     seen.insert(*place, *version);
                     made.insert(*version);
@@ -141,9 +147,8 @@ pub fn register(register: usize, initial: &str, calls: &[Call]) -> Vec<Violation
             _ => {}
         }
     }
-    holes.versions = (1..=holes.highest)
-        .filter(|at| !made.contains(at))
-        .collect();
+    // Versions that were seen or passed, and that no set is known to have made.
+    let holes: BTreeSet<_> = (1..=highest).filter(|at| !made.contains(at)).collect();
     let holes = Arc::new(holes);
     let mut operations = Vec::new();
     let mut ranks = 0..;
@@ -159,10 +164,8 @@ pub fn register(register: usize, initial: &str, calls: &[Call]) -> Vec<Violation
         if let Step::Unseen { rank, .. } = &mut step {
             let can_be = match expected {
                 // One for each hole is enough, and the first is the best.
-                Some(expected) => {
-                    holes.versions.contains(&(expected + 1)) && with_expected.insert(expected)
-                }
-                None => !holes.versions.is_empty(),
+                Some(expected) => holes.contains(&(expected + 1)) && with_expected.insert(expected),
+                None => !holes.is_empty(),
             };
             if !can_be {
                 continue;
@@ -171,19 +174,20 @@ pub fn register(register: usize, initial: &str, calls: &[Call]) -> Vec<Violation
                 *rank = ranks.next();
             }
         }
+        let op = Judged {
+            step,
+            holes: Arc::clone(&holes),
+            expected,
+        };
         let returned = if is_open { i64::MAX } else { nanos(call.end) };
-        operations.push(Operation::<Register> {
-            client_id: None,
-            call_time: nanos(call.start),
-            return_time: returned,
-            op: Judged {
-                step,
-                holes: Arc::clone(&holes),
-                expected,
-            },
-            metadata: None,
-        });
+        operations.push(operation(nanos(call.start), returned, op));
     }
+    let end = Judged {
+        step: Step::End,
+        holes,
+        expected: None,
+    };
+    operations.push(operation(END, END, end));
     let count = operations.len();
     let what = match check_operations_timeout(&operations, SEARCH_MAX) {
         CheckResult::Ok => return Vec::new(),
@@ -195,6 +199,16 @@ pub fn register(register: usize, initial: &str, calls: &[Call]) -> Vec<Violation
         ),
     };
     vec![Violation::new(what, &[])]
+}
+
+fn operation(call_time: i64, return_time: i64, op: Judged) -> Operation<Register> {
+    Operation {
+        client_id: None,
+        call_time,
+        return_time,
+        op,
+        metadata: None,
+    }
 }
 
 fn is_of(register: usize, call: &Call) -> bool {
@@ -250,7 +264,7 @@ fn step_of(
 }
 
 fn nanos(time: Duration) -> i64 {
-    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX - 1)
+    i64::try_from(time.as_nanos()).unwrap_or(END - 1)
 }
 
 #[cfg(test)]
@@ -296,7 +310,10 @@ mod tests {
     }
 
     fn passes(calls: &[Call]) -> bool {
-        register(0, "initial", calls).is_empty()
+        let found = register(0, "initial", calls);
+        let searched = |violation: &Violation| violation.what.starts_with("no order");
+        assert!(found.iter().all(searched), "{found:?}");
+        found.is_empty()
     }
 
     #[test]
