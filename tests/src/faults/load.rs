@@ -1,6 +1,7 @@
 //! The clients: registers, a list, ephemerals, one that follows a znode, and one that follows the list.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use treekeeper_client::{
@@ -333,6 +334,33 @@ async fn append(shared: Arc<Shared>, worker: usize, seed: u64) -> Option<Live> {
     None
 }
 
+/// A runtime whose tasks end where they are when it is dropped. Nobody waits for that, so a task may drop it.
+struct Alone {
+    handle: runtime::Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Alone {
+    fn new() -> io::Result<Self> {
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// How an owner leaves its session.
 enum Leave {
     Stay,
@@ -378,22 +406,18 @@ async fn own(shared: Arc<Shared>, worker: usize, seed: u64) -> Option<Live> {
             }
             Leave::Abandon => {
                 // The client's task ends with its runtime, and closes no session.
-                let Ok(alone) = runtime::Builder::new_multi_thread()
-                    .worker_threads(1)
-                    .enable_all()
-                    .build()
-                else {
+                let Ok(alone) = Alone::new() else {
                     continue;
                 };
                 let sharing = Arc::clone(&shared);
-                let task = alone.spawn(async move {
+                let task = alone.handle.spawn(async move {
                     let client = sharing.connect(session_timeout).await;
                     create_ephemerals(&sharing, &client, &prefix, count).await;
                     sleep(hold).await;
                     client
                 });
                 let client = task.await;
-                alone.shutdown_background();
+                drop(alone);
                 // While a handle is there, the task that is about to go does not close the session.
                 sleep(AFTER_FAILURE).await;
                 drop(client);

@@ -9,7 +9,6 @@
 use std::fs;
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -280,13 +279,16 @@ fn names_in(folder: &str) -> Vec<String> {
         .collect()
 }
 
+/// A process that has ended has no program any more, though it may not have been waited for.
+fn is_alive(pid: u32) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok()
+}
+
 /// Removes what runs have left whose processes are gone.
 fn remove_stale() {
     let names = [names_in(NAMED), names_in("/sys/class/net")].concat();
     let owners = names.iter().filter_map(|name| Names::owner(name));
-    let dead: std::collections::BTreeSet<_> = owners
-        .filter(|pid| !Path::new("/proc").join(pid.to_string()).exists())
-        .collect();
+    let dead: std::collections::BTreeSet<_> = owners.filter(|pid| !is_alive(*pid)).collect();
     for pid in dead {
         println!("removing the network namespaces of a run that has died, {pid}");
         remove(pid);
@@ -314,6 +316,7 @@ fn remove(owner: u32) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::time::{Duration, Instant};
 
     use super::*;
