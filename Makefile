@@ -28,7 +28,7 @@ compat: build ## Every client library against treekeeper; SERVER=both adds Apach
 bench: build ## treekeeper and Apache ZooKeeper side by side
 	cargo run $(CARGO_FLAGS) -p treekeeper-benches --bin bench -- $(ARGS)
 
-faults: build ## Three servers under kill -9, pauses and partitions with load, the history checked
+faults: build ## Three servers under kill -9, partitions, bad disks and clocks, … with load, the history checked
 	cargo run $(CARGO_FLAGS) -p treekeeper-tests --bin faults -- --treekeeper-binary $(BINARY) $(ARGS)
 
 demo: build ## The Dubbo walk-through of the README

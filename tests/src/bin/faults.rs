@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
+use treekeeper_tests::faults::nemesis::Kind;
+use treekeeper_tests::faults::network::Wanted;
 use treekeeper_tests::faults::{Options, run};
 
 /// Random faults of an ensemble under load, and a check of all that its clients saw.
@@ -27,6 +29,15 @@ struct Args {
     /// How many members.
     #[arg(long, default_value = "3", value_parser = ["3", "5"])]
     members: String,
+    /// What may go wrong, separated by commas. Default: everything that can be made here.
+    #[arg(long, value_delimiter = ',', value_name = "KIND")]
+    only: Vec<Kind>,
+    /// Without the clients that others wrote, which need Python and Java.
+    #[arg(long)]
+    alone: bool,
+    /// What is between the members.
+    #[arg(long, default_value = "auto")]
+    network: Wanted,
     /// An empty folder in which everything is kept. Default: kept in a temporary one when something is wrong.
     #[arg(long, value_name = "FOLDER")]
     keep: Option<PathBuf>,
@@ -66,6 +77,9 @@ async fn run_with(args: Args) -> Result<bool, String> {
         time: Duration::from_secs(minutes.or(args.seconds).unwrap_or(60)),
         seed: args.seed.unwrap_or_else(rand::random),
         members: if args.members == "5" { 5 } else { 3 },
+        only: args.only,
+        alone: args.alone,
+        network: args.network,
         keep: args.keep,
         binary,
     };

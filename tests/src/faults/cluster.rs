@@ -1,16 +1,17 @@
-//! The members as processes, with the proxies between them and a log file each.
+//! The members as processes, with the network between them and a log file each.
 //!
 //! A new ensemble asks for the same `server.N` lines on all members, and a member listens where its own line says. So
-//! the ensemble is formed with lines that name the members themselves; after that every member takes the others'
-//! addresses from its own zoo.cfg, and gets one that names the proxies.
+//! where there are proxies the ensemble is formed with lines that name the members themselves; after that every member
+//! takes the others' addresses from its own zoo.cfg, and gets one that names the proxies. Where every member has its own
+//! address, all lines are the same for ever, and `reconfig` may change the members.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,12 +20,22 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::proxy::Network;
+use super::network::Network;
+use super::preload::{Control, Preload};
 use crate::compat::ports::free_port;
 use crate::process::Mode;
 
-const CONFIG: &str =
-    "tickTime=500\ninitLimit=20\nsyncLimit=5\nmaxSessionTimeout=60000\nadmin.enableServer=false\n";
+/// What every zoo.cfg says besides the data folder and the members.
+const CONFIG: &str = "tickTime=500\ninitLimit=20\nsyncLimit=5\nmaxSessionTimeout=60000\nadmin.enableServer=false\n\
+     4lw.commands.whitelist=srvr,mntr\n";
+/// What it says where every member has its own address.
+const OPEN: &str = "reconfigEnabled=true\nskipACL=yes\n";
+/// What a zoo.cfg says of a member that stands for an older release: it offers the first rules of apply alone.
+const OLDER: &str = "treekeeper.rulesVersion=1\n";
+/// What a member says that does not know that.
+const NO_RULES: &str = "treekeeper.rulesVersion is not a key";
+/// The rules of [`OLDER`].
+const OLDER_RULES: u32 = 1;
 /// How long a member may take to answer `srvr`.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
 /// How long a member may take to end after SIGTERM, and the ensemble to be whole.
@@ -37,7 +48,27 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub struct Cluster {
     binary: PathBuf,
     folder: PathBuf,
+    /// Lines for every zoo.cfg.
+    settings: String,
+    preload: Option<Preload>,
     members: BTreeMap<usize, Member>,
+}
+
+/// What an ensemble is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// treekeeper's binary.
+    pub binary: PathBuf,
+    /// Where everything is kept.
+    pub folder: PathBuf,
+    /// How many members.
+    pub members: usize,
+    /// Further lines for every zoo.cfg.
+    pub settings: String,
+    /// Makes the clock and the disk go wrong, if we can.
+    pub preload: Option<Preload>,
+    /// Do all members begin as if they were of an older release?
+    pub older: bool,
 }
 
 #[derive(Debug)]
@@ -45,9 +76,17 @@ struct Member {
     quorum_port: u16,
     election_port: u16,
     client_port: u16,
+    /// Where clients connect.
+    address: SocketAddr,
+    /// Its clock and its disk.
+    control: Control,
+    /// Does it stand for an older release?
+    is_older: bool,
     process: Option<Child>,
     is_paused: bool,
     is_stopping: bool,
+    /// Its disk goes wrong: it may end by itself, as it has to when it cannot keep what it acknowledges.
+    may_end: bool,
 }
 
 impl Cluster {
@@ -55,54 +94,135 @@ impl Cluster {
     ///
     /// # Errors
     /// When files, ports or processes cannot be had, or the ensemble does not form.
-    pub async fn start(
-        binary: PathBuf,
-        folder: &Path,
-        count: usize,
-    ) -> Result<(Self, Network), String> {
+    pub async fn start(plan: Plan, network: &mut Network) -> Result<Self, String> {
+        let folder = plan.folder.clone();
         let io = |error: io::Error| format!("{}: {error}", folder.display());
         let mut members = BTreeMap::new();
-        for id in 1..=count {
+        for id in 1..=plan.members {
+            let client_port = free_port().map_err(io)?;
+            let control = folder.join(format!("member{id}.faults"));
             let member = Member {
                 quorum_port: free_port().map_err(io)?,
                 election_port: free_port().map_err(io)?,
-                client_port: free_port().map_err(io)?,
+                client_port,
+                address: (network.host(id), client_port).into(),
+                control: Control::create(&control).map_err(io)?,
+                is_older: plan.older,
                 process: None,
                 is_paused: false,
                 is_stopping: false,
+                may_end: false,
             };
             members.insert(id, member);
         }
+        let own = if network.is_own() { OPEN } else { "" };
         let mut cluster = Self {
-            binary,
-            folder: folder.to_owned(),
+            binary: plan.binary,
+            folder: plan.folder,
+            settings: format!("{own}{}", plan.settings),
+            preload: plan.preload,
             members,
         };
         for id in cluster.ids() {
-            let data = cluster.data_dir(id);
-            fs::create_dir_all(&data).map_err(io)?;
-            fs::write(data.join("myid"), format!("{id}\n")).map_err(io)?;
-            cluster.write_config(id, None).map_err(io)?;
-            cluster.start_member(id)?;
+            cluster.prepare_folder(id).map_err(io)?;
+            cluster.write_config(id, network).map_err(io)?;
+            cluster.start_member(id, network)?;
         }
         cluster.whole().await?;
+        if network.is_own() {
+            return Ok(cluster);
+        }
         let members = cluster.members.iter();
         let ports: BTreeMap<_, _> = members
             .map(|(id, member)| (*id, member.quorum_port))
             .collect();
-        let network = Network::start(&ports).await.map_err(io)?;
+        network.connect(&ports).await.map_err(io)?;
         for id in cluster.ids() {
             cluster.begin_stop(id);
         }
         for id in cluster.ids() {
             cluster.end_stop(id).await?;
-            cluster.write_config(id, Some(&network)).map_err(io)?;
+            cluster.write_config(id, network).map_err(io)?;
         }
         for id in cluster.ids() {
-            cluster.start_member(id)?;
+            cluster.start_member(id, network)?;
         }
         cluster.whole().await?;
-        Ok((cluster, network))
+        Ok(cluster)
+    }
+
+    /// Gives a member a data folder with its number in it.
+    fn prepare_folder(&self, id: usize) -> io::Result<()> {
+        let data = self.data_dir(id);
+        fs::create_dir_all(&data)?;
+        fs::write(data.join("myid"), format!("{id}\n"))
+    }
+
+    /// Takes everything from a member that does not run.
+    ///
+    /// # Errors
+    /// When its files cannot be removed.
+    pub fn wipe(&self, id: usize) -> io::Result<()> {
+        fs::remove_dir_all(self.data_dir(id))?;
+        self.prepare_folder(id)
+    }
+
+    /// A member's line in a zoo.cfg and a `reconfig`.
+    #[must_use]
+    pub fn line(&self, id: usize, role: &str) -> String {
+        let member = &self.members[&id];
+        let (host, client) = (member.address.ip(), member.client_port);
+        let (quorum, election) = (member.quorum_port, member.election_port);
+        format!("server.{id}={host}:{quorum}:{election}:{role};{client}")
+    }
+
+    /// Makes a member one of the newer release from its next start on.
+    ///
+    /// # Errors
+    /// When its zoo.cfg cannot be written.
+    pub fn upgrade(&mut self, id: usize, network: &Network) -> io::Result<()> {
+        self.member(id).is_older = false;
+        self.write_config(id, network)
+    }
+
+    /// Can the binary stand for an older release, and does it now?
+    #[must_use]
+    pub fn is_older(&self) -> bool {
+        self.members.values().any(|member| member.is_older) && self.said(NO_RULES).is_empty()
+    }
+
+    /// Waits until all members use the rules of the newer release.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub async fn upgraded(&self) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut rules = Vec::new();
+            for id in self.ids() {
+                let said = timeout(ANSWER_MAX, word(self.address(id), "mntr")).await;
+                let said = said.ok().and_then(Result::ok).unwrap_or_default();
+                let mut lines = said.lines();
+                let number = lines.find_map(|line| line.strip_prefix("zk_rules_version\t"));
+                rules.push(number.and_then(|number| number.trim().parse::<u32>().ok()));
+            }
+            let is_new = |rules: &Option<u32>| rules.is_some_and(|rules| rules > OLDER_RULES);
+            if rules.iter().all(|one| is_new(one) && *one == rules[0]) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(format!(
+                    "not all are upgraded: they use the rules {rules:?}"
+                ));
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// A member's clock and disk; none when they cannot go wrong.
+    #[must_use]
+    pub fn control(&self, id: usize) -> Option<&Control> {
+        self.preload.as_ref().map(|_| &self.members[&id].control)
     }
 
     /// The numbers of all members.
@@ -114,7 +234,7 @@ impl Cluster {
     /// Where a member's clients connect.
     #[must_use]
     pub fn address(&self, id: usize) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.members[&id].client_port).into()
+        self.members[&id].address
     }
 
     /// All members, for a client.
@@ -140,19 +260,18 @@ impl Cluster {
         self.folder.join(format!("member{id}.log"))
     }
 
-    fn write_config(&self, id: usize, network: Option<&Network>) -> io::Result<()> {
-        let mut text = format!("{CONFIG}dataDir={}\n", self.data_dir(id).display());
+    fn write_config(&self, id: usize, network: &Network) -> io::Result<()> {
+        let mut text = format!("{CONFIG}{}", self.settings);
+        writeln!(text, "dataDir={}", self.data_dir(id).display()).map_err(io::Error::other)?;
+        if self.members[&id].is_older {
+            text.push_str(OLDER);
+        }
         for (other, member) in &self.members {
-            let quorum = match network {
-                Some(network) if *other != id => network.port(id, *other),
-                _ => member.quorum_port,
-            };
-            let (election, client) = (member.election_port, member.client_port);
-            writeln!(
-                text,
-                "server.{other}=127.0.0.1:{quorum}:{election};{client}"
-            )
-            .map_err(io::Error::other)?;
+            let quorum = network.port(id, *other).unwrap_or(member.quorum_port);
+            let (host, election) = (member.address.ip(), member.election_port);
+            let client = member.client_port;
+            writeln!(text, "server.{other}={host}:{quorum}:{election};{client}")
+                .map_err(io::Error::other)?;
         }
         fs::write(self.config(id), text)
     }
@@ -161,7 +280,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When it cannot be run.
-    pub fn start_member(&mut self, id: usize) -> Result<(), String> {
+    pub fn start_member(&mut self, id: usize, network: &Network) -> Result<(), String> {
         let failed = |error: io::Error| format!("cannot run member {id}: {error}");
         let open = || -> io::Result<File> {
             OpenOptions::new()
@@ -170,7 +289,15 @@ impl Cluster {
                 .open(self.log(id))
         };
         let log = open().map_err(failed)?;
-        let process = Command::new(&self.binary)
+        let mut words = network.enter(id);
+        words.push(self.binary.to_string_lossy().into_owned());
+        let mut command = Command::new(&words[0]);
+        if let Some(preload) = &self.preload {
+            let control = &self.members[&id].control;
+            command.envs(preload.environment(control, &self.data_dir(id)));
+        }
+        let process = command
+            .args(&words[1..])
             .env_remove("TREEKEEPER_LOG")
             .env_remove("TREEKEEPER_SERVER")
             .env("NO_COLOR", "1")
@@ -259,11 +386,12 @@ impl Cluster {
         self.member(id).is_paused = false;
     }
 
-    /// The members that ended though nobody asked them to.
+    /// The members that ended though nobody asked them to, and nothing was wrong with their disks.
     pub fn unasked_ends(&mut self) -> Vec<String> {
         let mut ends = Vec::new();
         for (id, member) in &mut self.members {
-            let Some(process) = member.process.as_mut().filter(|_| !member.is_stopping) else {
+            let is_expected = member.is_stopping || member.may_end;
+            let Some(process) = member.process.as_mut().filter(|_| !is_expected) else {
                 continue;
             };
             if let Ok(Some(status)) = process.try_wait() {
@@ -272,6 +400,56 @@ impl Cluster {
             }
         }
         ends
+    }
+
+    /// A member's disk goes wrong: it may end by itself from now on. Gives the length of what it has said until now.
+    pub fn expect_end(&mut self, id: usize) -> u64 {
+        self.member(id).may_end = true;
+        fs::metadata(self.log(id)).map_or(0, |file| file.len())
+    }
+
+    /// A member's disk is right again: waits a moment whether it ends by itself, or has. True if so.
+    ///
+    /// # Errors
+    /// When it ended without one of these words in what it said after `from` bytes, or as if all were well.
+    pub async fn ended_with(
+        &mut self,
+        id: usize,
+        from: u64,
+        words: &[&str],
+        within: Duration,
+    ) -> Result<bool, String> {
+        let deadline = Instant::now() + within;
+        let member = self.member(id);
+        member.may_end = false;
+        let Some(process) = &mut member.process else {
+            return Ok(false);
+        };
+        let status = loop {
+            if let Some(status) = process.try_wait().map_err(|error| error.to_string())? {
+                break status;
+            }
+            if Instant::now() > deadline {
+                return Ok(false);
+            }
+            sleep(LOOK_EVERY).await;
+        };
+        member.process = None;
+        let said = fs::read(self.log(id)).unwrap_or_default();
+        let from = usize::try_from(from).unwrap_or(0).min(said.len());
+        let said = String::from_utf8_lossy(&said[from..]);
+        let last: Vec<_> = said.lines().rev().take(10).collect();
+        if status.code().is_none_or(|code| code == 0) {
+            return Err(format!(
+                "member {id} ended with {status}, though its disk failed"
+            ));
+        }
+        if !words.iter().any(|word| said.contains(word)) {
+            return Err(format!(
+                "member {id} ended with {status} and did not say that its disk failed: {last:#?}"
+            ));
+        }
+        Ok(true)
     }
 
     /// The lines of the members' logs that hold a text.
@@ -293,7 +471,7 @@ impl Cluster {
         if member.is_paused || member.process.is_none() {
             return None;
         }
-        let answer = timeout(ANSWER_MAX, srvr(self.address(id))).await;
+        let answer = timeout(ANSWER_MAX, word(self.address(id), "srvr")).await;
         let text = answer.ok()?.ok()?;
         match text.lines().find_map(|line| line.strip_prefix("Mode: "))? {
             "leader" => Some(Mode::Leader),
@@ -342,9 +520,10 @@ fn asked(id: usize, status: ExitStatus, is_ours: bool) -> Result<(), String> {
     Err(format!("member {id} ended otherwise than asked, {status}"))
 }
 
-async fn srvr(address: SocketAddr) -> io::Result<String> {
+/// The answer to a four-letter word.
+async fn word(address: SocketAddr, word: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(b"srvr").await?;
+    stream.write_all(word.as_bytes()).await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;
     Ok(text)

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use treekeeper_client::{Client, Error, Stat};
 
 use super::cluster::Cluster;
-use super::load::{LIST, Live, REGISTERS, Shared, number_of, text};
+use super::load::{LIST, Live, Owner, Shared, number_of, text};
 
 /// How long a session opened for the checks lasts.
 const SESSION: Duration = Duration::from_secs(30);
@@ -30,9 +30,10 @@ pub async fn look(
     shared: &Shared,
     cluster: &Cluster,
     live: &[Live],
+    others: &[Owner],
 ) -> Result<BTreeMap<i64, String>, String> {
     let client = shared.connect(SESSION).await;
-    for register in 0..REGISTERS {
+    for register in 0..shared.registers {
         let deadline = Instant::now() + PATIENCE;
         while shared.read(&client, register, true).await.is_none() {
             if Instant::now() > deadline {
@@ -44,7 +45,10 @@ pub async fn look(
     let deadline = Instant::now() + PATIENCE;
     loop {
         let tree = read_tree(&client).await?;
-        let owners: BTreeSet<_> = live.iter().map(|live| live.client.session().id).collect();
+        let ours = live.iter().map(|live| live.client.session().id);
+        let owners: BTreeSet<_> = ours
+            .chain(others.iter().map(|owner| owner.session))
+            .collect();
         let left: Vec<_> = tree
             .iter()
             .filter(|(_, (_, stat))| stat.ephemeral_owner != 0)
@@ -70,10 +74,10 @@ pub async fn look(
         // The session ends by itself as well.
         let _ = member.close().await;
     }
-    let Some(((first_id, first), others)) = trees.split_first() else {
+    let Some(((first_id, first), further)) = trees.split_first() else {
         return Err("there are no members".to_owned());
     };
-    for (id, tree) in others {
+    for (id, tree) in further {
         let paths: BTreeSet<_> = first.keys().chain(tree.keys()).collect();
         for path in paths {
             let (here, there) = (first.get(path), tree.get(path));
@@ -84,12 +88,13 @@ pub async fn look(
             }
         }
     }
-    for live in live {
-        let session = live.client.session().id;
-        if live.client.state().is_final() {
-            continue;
-        }
-        for path in &live.ephemerals {
+    let ours = live.iter().filter(|live| !live.client.state().is_final());
+    let ours = ours.map(|live| (live.client.session().id, &live.ephemerals));
+    let others = others
+        .iter()
+        .map(|owner| (owner.session, &owner.ephemerals));
+    for (session, ephemerals) in ours.chain(others) {
+        for path in ephemerals {
             let owner = first.get(path).map(|(_, stat)| stat.ephemeral_owner);
             if owner != Some(session) {
                 shared.recorder.violation(format!(

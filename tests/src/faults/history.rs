@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// What was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -21,7 +23,7 @@ pub enum Action {
     Read {
         /// Which register.
         register: usize,
-        /// Behind a sync: it must see all that was acknowledged before.
+        /// Behind a sync, or strict: it must see all that was acknowledged before.
         synced: bool,
     },
     /// A sequential create below the list.
@@ -49,7 +51,7 @@ pub enum Outcome {
     Appended(i64),
     /// It was carried out.
     Done,
-    /// The server refused it, and nothing was done.
+    /// The server refused it, and nothing was done. A set: since the version was another one.
     Refused(String),
     /// Nobody knows.
     Unknown(String),
@@ -130,9 +132,17 @@ pub struct Begun {
 #[derive(Debug)]
 pub struct Recorder {
     start: Instant,
+    /// The same in CLOCK_MONOTONIC, which all processes share.
+    start_of_all: Duration,
     order: AtomicU64,
     calls: Mutex<Vec<Call>>,
     violations: Mutex<Vec<Violation>>,
+}
+
+fn monotonic() -> Duration {
+    let now = clock_gettime(ClockId::Monotonic);
+    let part = |number: i64| u64::try_from(number).unwrap_or(0);
+    Duration::from_secs(part(now.tv_sec)) + Duration::from_nanos(part(now.tv_nsec))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -146,6 +156,7 @@ impl Recorder {
     pub fn new() -> Self {
         Self {
             start: Instant::now(),
+            start_of_all: monotonic(),
             order: AtomicU64::new(0),
             calls: Mutex::default(),
             violations: Mutex::default(),
@@ -156,6 +167,23 @@ impl Recorder {
     #[must_use]
     pub fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    /// The time since the start of something that another process saw at a time of CLOCK_MONOTONIC.
+    #[must_use]
+    pub fn since_start(&self, time: Duration) -> Duration {
+        time.saturating_sub(self.start_of_all)
+    }
+
+    /// The start, in CLOCK_MONOTONIC.
+    #[must_use]
+    pub fn start_of_all(&self) -> Duration {
+        self.start_of_all
+    }
+
+    /// Another process's call.
+    pub fn add(&self, call: Call) {
+        lock(&self.calls).push(call);
     }
 
     /// A call begins.

@@ -1,23 +1,29 @@
-//! The clients: registers, a list, ephemerals, and one that follows a znode.
+//! The clients: registers, a list, ephemerals, one that follows a znode, and one that follows the list.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use treekeeper_client::{Client, CreateMode, CreateOptions, Error, ErrorCode, EventType, Stat};
+use treekeeper_client::{
+    AddWatchMode, Client, CreateMode, CreateOptions, Error, ErrorCode, EventType, SessionState,
+    Stat,
+};
 
 use super::history::{Action, Outcome, Recorder};
 
-/// Znodes that are set and read.
+/// Znodes that are set and read at the same time.
 pub const REGISTERS: usize = 4;
+/// After this long others take their place, so that the search for an order of a register's calls stays short.
+pub const PHASE: Duration = Duration::from_secs(20);
 /// The list's znode.
 pub const LIST: &str = "/list";
 /// What a register is created with.
@@ -66,9 +72,15 @@ pub struct Shared {
     pub recorder: Recorder,
     /// Set when they are to end.
     pub stop: AtomicBool,
+    /// How many registers there are, over all phases.
+    pub registers: usize,
+    /// Do the servers make every read a strict one?
+    pub strict: bool,
+    /// Sessions that expired while a client held them.
+    pub expired: AtomicU64,
 }
 
-/// A session that still lives, and its ephemerals.
+/// A session of ours that still lives, and its ephemerals.
 #[derive(Debug)]
 pub struct Live {
     /// The session.
@@ -77,7 +89,36 @@ pub struct Live {
     pub ephemerals: BTreeSet<String>,
 }
 
+/// A session, and what it owns.
+#[derive(Debug)]
+pub struct Owner {
+    /// The session's id.
+    pub session: i64,
+    /// Ephemerals that were acknowledged and not deleted.
+    pub ephemerals: BTreeSet<String>,
+}
+
 impl Shared {
+    /// One of the registers of this phase.
+    fn register(&self, of_phase: usize) -> usize {
+        let phase = self.recorder.now().as_secs() / PHASE.as_secs();
+        let last = self.registers.saturating_sub(REGISTERS);
+        let first = usize::try_from(phase).map_or(last, |phase| (phase * REGISTERS).min(last));
+        first + of_phase
+    }
+
+    /// The same client while its session lives, otherwise one with a new session.
+    async fn renew(&self, client: Client, session_timeout: Duration) -> Client {
+        let state = client.state();
+        if !state.is_final() {
+            return client;
+        }
+        if state == SessionState::Expired {
+            self.expired.fetch_add(1, Ordering::Relaxed);
+        }
+        self.connect(session_timeout).await
+    }
+
     fn goes_on(&self) -> bool {
         !self.stop.load(Ordering::Relaxed)
     }
@@ -149,7 +190,10 @@ impl Shared {
             }
             client.get_data(&path).await
         };
-        let action = Action::Read { register, synced };
+        let action = Action::Read {
+            register,
+            synced: synced || self.strict,
+        };
         let read = self
             .call(client, action, call, |(data, stat)| {
                 seen(data.as_ref(), stat)
@@ -200,6 +244,7 @@ impl Load {
             tasks.push(tokio::spawn(own(Arc::clone(shared), worker, seed)));
         }
         tasks.push(tokio::spawn(follow(Arc::clone(shared))));
+        tasks.push(tokio::spawn(follow_list(Arc::clone(shared))));
         Self { tasks }
     }
 
@@ -222,13 +267,11 @@ async fn registers(shared: Arc<Shared>, worker: usize, seed: u64) -> Option<Live
     let mut rng = StdRng::seed_from_u64(seed);
     let session_timeout = Duration::from_millis(rng.random_range(2_000..20_000));
     let mut client = shared.connect(session_timeout).await;
-    let mut known = [None; REGISTERS];
+    let mut known = vec![None; shared.registers];
     let mut count = 0_u64;
     while shared.goes_on() {
-        if client.state().is_final() {
-            client = shared.connect(session_timeout).await;
-        }
-        let register = rng.random_range(0..REGISTERS);
+        client = shared.renew(client, session_timeout).await;
+        let register = shared.register(rng.random_range(0..REGISTERS));
         count += 1;
         let value = format!("worker{worker}-{count}");
         let stat = match rng.random_range(0..10) {
@@ -266,9 +309,7 @@ async fn append(shared: Arc<Shared>, worker: usize, seed: u64) -> Option<Live> {
     let options = CreateOptions::new(CreateMode::PersistentSequential);
     let mut count = 0_u64;
     while shared.goes_on() {
-        if client.state().is_final() {
-            client = shared.connect(session_timeout).await;
-        }
+        client = shared.renew(client, session_timeout).await;
         count += 1;
         let value = format!("appender{worker}-{count}");
         let action = Action::Append {
@@ -291,6 +332,33 @@ async fn append(shared: Arc<Shared>, worker: usize, seed: u64) -> Option<Live> {
         .await;
     }
     None
+}
+
+/// A runtime whose tasks end where they are when it is dropped. Nobody waits for that, so a task may drop it.
+struct Alone {
+    handle: runtime::Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Alone {
+    fn new() -> io::Result<Self> {
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// How an owner leaves its session.
@@ -326,6 +394,7 @@ async fn own(shared: Arc<Shared>, worker: usize, seed: u64) -> Option<Live> {
                 let client = shared.connect(session_timeout).await;
                 let ephemerals = create_ephemerals(&shared, &client, &prefix, count).await;
                 sleep(hold).await;
+                assert_there(&shared, &client, &ephemerals).await;
                 let action = Action::Other("close".to_owned());
                 let close = client.close();
                 let closed = shared
@@ -337,22 +406,18 @@ async fn own(shared: Arc<Shared>, worker: usize, seed: u64) -> Option<Live> {
             }
             Leave::Abandon => {
                 // The client's task ends with its runtime, and closes no session.
-                let Ok(alone) = runtime::Builder::new_multi_thread()
-                    .worker_threads(1)
-                    .enable_all()
-                    .build()
-                else {
+                let Ok(alone) = Alone::new() else {
                     continue;
                 };
                 let sharing = Arc::clone(&shared);
-                let task = alone.spawn(async move {
+                let task = alone.handle.spawn(async move {
                     let client = sharing.connect(session_timeout).await;
                     create_ephemerals(&sharing, &client, &prefix, count).await;
                     sleep(hold).await;
                     client
                 });
                 let client = task.await;
-                alone.shutdown_background();
+                drop(alone);
                 // While a handle is there, the task that is about to go does not close the session.
                 sleep(AFTER_FAILURE).await;
                 drop(client);
@@ -383,6 +448,21 @@ async fn create_ephemerals(
     created
 }
 
+/// Checks that a session that lives has all its ephemerals. It sees its own writes, so no sync is needed.
+async fn assert_there(shared: &Shared, client: &Client, paths: &BTreeSet<String>) {
+    for path in paths {
+        let action = Action::Other(format!("look for {path} of a live session"));
+        let call = client.exists(path);
+        let found = shared.call(client, action, call, |_| Outcome::Done).await;
+        if let Some(None) = found {
+            shared.recorder.violation(format!(
+                "{path} is gone though its session {:#x} lives",
+                client.session().id
+            ));
+        }
+    }
+}
+
 /// Checks that the ephemerals of a closed session are gone at once.
 async fn assert_gone(shared: &Shared, looker: &mut Option<Client>, paths: &BTreeSet<String>) {
     for path in paths {
@@ -409,17 +489,15 @@ async fn assert_gone(shared: &Shared, looker: &mut Option<Client>, paths: &BTree
 /// Follows a register by one-shot watches. Its reads are part of the history: versions must grow, values be written.
 /// No read may show a change before its event came.
 async fn follow(shared: Arc<Shared>) -> Option<Live> {
-    let register = 0;
-    let path = register_path(register);
     let session_timeout = Duration::from_secs(10);
     let mut client = shared.connect(session_timeout).await;
     while shared.goes_on() {
-        if client.state().is_final() {
-            client = shared.connect(session_timeout).await;
-        }
+        client = shared.renew(client, session_timeout).await;
+        let register = shared.register(0);
+        let path = register_path(register);
         let action = Action::Read {
             register,
-            synced: false,
+            synced: shared.strict,
         };
         let call = client.get_data_and_watch(&path);
         let armed = shared
@@ -453,6 +531,44 @@ async fn follow(shared: Arc<Shared>) -> Option<Live> {
                     ));
                 }
             }
+        }
+    }
+    None
+}
+
+/// Follows the list by a persistent watch. While its client is connected no item may be missing, and none may come before
+/// an earlier one; what happens while it is not connected is not told.
+async fn follow_list(shared: Arc<Shared>) -> Option<Live> {
+    let session_timeout = Duration::from_secs(10);
+    let mut client = shared.connect(session_timeout).await;
+    while shared.goes_on() {
+        client = shared.renew(client, session_timeout).await;
+        let watched = client.add_watch(LIST, AddWatchMode::PersistentRecursive);
+        let Ok(Ok(mut events)) = timeout(CALL_MAX, watched).await else {
+            sleep(AFTER_FAILURE).await;
+            continue;
+        };
+        let mut last: Option<i64> = None;
+        while shared.goes_on() {
+            let event = match timeout(EVENT_MAX, events.next_event()).await {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(_) => continue,
+            };
+            if event.event_type != EventType::NodeCreated {
+                last = None;
+                continue;
+            }
+            let number = number_of(&event.path);
+            if let (Some(last), Some(number)) = (last, number)
+                && number != last + 1
+            {
+                shared.recorder.violation(format!(
+                    "session {:#x} watches {LIST}, and item {number} was told behind item {last}",
+                    client.session().id
+                ));
+            }
+            last = number;
         }
     }
     None

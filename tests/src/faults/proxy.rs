@@ -1,4 +1,4 @@
-//! The network between the members: for every ordered pair of them a listener that passes bytes on to the second.
+//! A network of proxies: for every ordered pair of members a listener that passes bytes on to the second.
 //!
 //! What travels from one member to another can be dropped, which TCP makes a silence that ends with the fault: nothing
 //! is accepted, nothing is passed on, connections stay. It can be reset, or delayed.
@@ -14,30 +14,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::network::Flow;
+
 /// Bytes passed on at once.
 const CHUNK_LEN: usize = 64 * 1024;
 
-/// What happens to bytes that one member sends to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// They arrive.
-    Open,
-    /// They do not arrive before this ends.
-    Dropped,
-    /// Their connection is reset.
-    Reset,
-    /// They arrive late.
-    Delayed(Duration),
-}
-
 /// All ways between the members; dropping it opens nothing and closes nothing: its tasks end with the runtime.
-#[derive(Debug)]
-pub struct Network {
+#[derive(Debug, Default)]
+pub struct Proxies {
     flows: BTreeMap<(usize, usize), watch::Sender<Flow>>,
     ports: BTreeMap<(usize, usize), u16>,
 }
 
-impl Network {
+impl Proxies {
     /// Ways between members with these quorum ports.
     ///
     /// # Errors
@@ -64,15 +53,17 @@ impl Network {
         Ok(Self { flows, ports })
     }
 
-    /// Where the first member reaches the second.
+    /// Where the first member reaches the second; none before there are proxies.
     #[must_use]
-    pub fn port(&self, from: usize, to: usize) -> u16 {
-        self.ports[&(from, to)]
+    pub fn port(&self, from: usize, to: usize) -> Option<u16> {
+        self.ports.get(&(from, to)).copied()
     }
 
     /// Changes what happens to what the first member sends to the second.
     pub fn set(&self, from: usize, to: usize, flow: Flow) {
-        self.flows[&(from, to)].send_replace(flow);
+        if let Some(way) = self.flows.get(&(from, to)) {
+            way.send_replace(flow);
+        }
     }
 
     /// Everything arrives again.
@@ -187,10 +178,10 @@ mod tests {
     async fn dropped_bytes_arrive_when_the_way_is_open_again() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let network = Network::start(&BTreeMap::from([(1, 1), (2, port)]))
+        let network = Proxies::start(&BTreeMap::from([(1, 1), (2, port)]))
             .await
             .unwrap();
-        let way = (Ipv4Addr::LOCALHOST, network.port(1, 2));
+        let way = (Ipv4Addr::LOCALHOST, network.port(1, 2).unwrap());
         let mut client = TcpStream::connect(way).await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
         network.set(1, 2, Flow::Dropped);
