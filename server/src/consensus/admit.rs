@@ -371,7 +371,13 @@ pub(super) async fn admit(
     });
     let joins = match (&credentials, links.members().get(&member.id)) {
         // Whoever leads looks at its own lines first; those that a member was told when it joined are none.
-        (_, Some(_)) if links.joining().joined.is_none() => None,
+        (_, Some(_)) if links.joining().joined.is_none() => {
+            // Where reconfig says who is a member, a line is not enough: a server that was removed has one, too.
+            if !links.by_config() && !known.contains_key(&from.node_id) {
+                return Err(NOT_LISTED.to_owned());
+            }
+            None
+        }
         (Some(credentials), _) => Some(credentials),
         (None, _) => return Err(NOT_LISTED.to_owned()),
     };

@@ -140,6 +140,11 @@ impl Links {
         })
     }
 
+    /// Do the `server.N` lines of the config say who is a member, and not reconfig?
+    pub(super) fn by_config(&self) -> bool {
+        self.by_config
+    }
+
     pub(super) fn joining(&self) -> &Joining {
         &self.joining
     }

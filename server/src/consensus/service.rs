@@ -85,13 +85,16 @@ impl Service {
     /// Whoever has this ensemble's id may be a member that this one has not heard of yet, and its vote or its entries
     /// may be needed.
     fn is_stranger(&self, from: &Identity) -> bool {
-        if from.cluster_id != 0 || !self.links.local().identity().formed {
-            return false;
-        }
+        from.cluster_id == 0 && self.links.local().identity().formed && !self.is_member(from)
+    }
+
+    /// Is this a member as far as this one knows? Whoever was removed may not have heard of it: what it serves grows old,
+    /// so its leader confirms nothing to it any more.
+    fn is_member(&self, from: &Identity) -> bool {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let membership = metrics.membership_config.membership();
-        membership.get_node(&from.node_id).is_none()
+        membership.get_node(&from.node_id).is_some()
     }
 
     fn forward(&self, from: &Identity, command: Bytes) -> Answer {
@@ -173,6 +176,13 @@ impl peer::Service for Service {
                 "server {} is no member of this ensemble",
                 from.my_id
             ));
+        }
+        let of_members = matches!(
+            kind,
+            kind::READ_INDEX | kind::FORWARD | kind::REPORT | kind::RECONFIG
+        );
+        if of_members && !self.is_member(from) {
+            return refuse(NOT_LEADER);
         }
         match kind {
             kind::APPEND => {

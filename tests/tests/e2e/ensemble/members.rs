@@ -8,9 +8,11 @@ use treekeeper_tests::compat::ports::free_port;
 use treekeeper_tests::process::server::PATIENCE;
 use treekeeper_tests::process::{Ensemble, Mode};
 
+use super::minority::assert_refused;
 use super::rules::{ASKED, wait_for_rules};
 use super::{
-    LONG, LOOK_EVERY, OPEN, connect, connect_to, create, insist, same_tree, start_waiting,
+    LONG, LOOK_EVERY, OPEN, connect, connect_to, create, disconnected, insist, same_tree,
+    start_waiting,
 };
 
 const CONFIG: &str = "/zookeeper/config";
@@ -262,4 +264,55 @@ async fn reconfig_adds_and_removes_members() {
     assert_eq!(ensemble.mode(ensemble.leader()), Some(Mode::Leader));
     let tree = same_tree(&ensemble).await;
     assert!(tree.contains_key("/before") && tree.contains_key("/two-of-three"));
+}
+
+/// Removes a member by a request to itself, and checks that it serves nobody from then on: not those who were there, and
+/// nobody new. It has an empty folder afterwards, asks for its old place, and gets it when a reconfig gives it.
+async fn a_removed_member_serves_nobody(leads: bool) {
+    let mut ensemble = Ensemble::prepare(3, 0);
+    start_three(&mut ensemble);
+    let leader = ensemble.leader();
+    let removed = if leads {
+        leader
+    } else {
+        ensemble.others(leader)[0]
+    };
+    let there = connect_to(&ensemble, removed).await;
+    // It may be closed before it has heard of its own removal.
+    let asked = there.reconfig(None, Some(&removed.to_string()), None).await;
+    assert!(
+        matches!(asked, Ok(_) | Err(Error::ConnectionLoss)),
+        "{asked:?}"
+    );
+    disconnected(&there).await;
+    assert_refused(&ensemble, removed).await;
+
+    let others: Vec<usize> = ensemble.others(removed);
+    let client = connect(&ensemble.connect_string_of(&others), LONG).await;
+    voters(&client, &others).await;
+    create_anywhere(&client, "/without-it").await;
+    ensemble.stop(removed);
+    let data = ensemble.data_dir(removed).join("treekeeper-1");
+    std::fs::remove_dir_all(data).expect("the member has one");
+    start_waiting(&mut ensemble, removed);
+    create_anywhere(&client, "/while-it-waits").await;
+    voters(&client, &others).await;
+
+    let line = lines_of(&ensemble, &[removed]);
+    let again = insist(async || client.reconfig(Some(line.trim()), None, None).await).await;
+    assert!(again.1.mzxid > 0);
+    voters(&client, &[1, 2, 3]).await;
+    ensemble.settle();
+    let tree = same_tree(&ensemble).await;
+    assert!(tree.contains_key("/without-it") && tree.contains_key("/while-it-waits"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_was_removed_serves_nobody_until_it_is_added_again() {
+    a_removed_member_serves_nobody(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_was_removed_serves_nobody_until_it_is_added_again() {
+    a_removed_member_serves_nobody(true).await;
 }

@@ -13,7 +13,7 @@ use super::{connect_to, create, disconnected, insist, synced_data};
 const REFUSED_FOR: Duration = Duration::from_secs(3);
 
 /// Checks that a member opens no session.
-async fn assert_refused(ensemble: &Ensemble, id: usize) {
+pub(super) async fn assert_refused(ensemble: &Ensemble, id: usize) {
     let builder = Client::builder().connect_timeout(REFUSED_FOR);
     let opened = builder.connect(&ensemble.address(id).to_string()).await;
     assert_eq!(
