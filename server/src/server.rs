@@ -19,7 +19,9 @@ use crate::connection::{Listener, Workers, bind};
 use crate::consensus::{
     Consensus, Options, PeerMember, PeerOptions, Refusal, StartError, TryProposeError,
 };
-use crate::publish::{ApplyError, FlushPolicy, Flusher, Machine, Node, Origin, TreeFolders};
+use crate::publish::{
+    ApplyError, FlushPolicy, Flusher, Linearizer, Machine, Node, Origin, TreeFolders,
+};
 use crate::tree::StoreError;
 use crate::view::NodeView;
 use crate::{admin, members, timers};
@@ -203,6 +205,15 @@ impl Server {
         };
         assert!(
             node.consensus.set(consensus.clone()).is_ok(),
+            "a server starts once"
+        );
+        let asking = consensus.clone();
+        let linearizer: Linearizer = Box::new(move || {
+            let asking = asking.clone();
+            Box::pin(async move { asking.linearize().await.map(drop) })
+        });
+        assert!(
+            node.linearizer.set(linearizer).is_ok(),
             "a server starts once"
         );
 
