@@ -87,6 +87,8 @@ pub(super) struct Queue {
     pub(super) direct: Option<DirectWriter>,
     /// Who writes to the socket.
     writing: Writing,
+    /// The highest zxid in a reply so far.
+    zxid_shown: i64,
 }
 
 /// Who writes to the socket. Its task may whenever nobody else does.
@@ -240,7 +242,9 @@ impl Queue {
         let asked = *asked;
         if at == 0 {
             self.pop();
-            let latency = self.reply(&asked, zxid, err, body);
+            // A sync was served before the writes in front of it were applied, and clients take the zxid of the last
+            // reply for what they have seen: it must not go back.
+            let latency = self.reply(&asked, zxid.max(self.zxid_shown), err, body);
             self.closing |= close;
             self.advance();
             Some(latency)
@@ -274,6 +278,7 @@ impl Queue {
                     } = *finished;
                     let body = std::mem::take(&mut finished.body);
                     self.pop();
+                    let zxid = zxid.max(self.zxid_shown);
                     self.reply_with(&asked, zxid, err, |_| {}, &[body], &[]);
                     self.closing |= close;
                 }
@@ -326,8 +331,10 @@ impl Queue {
             outbox,
             statistics,
             traffic,
+            zxid_shown,
             ..
         } = self;
+        *zxid_shown = zxid.max(*zxid_shown);
         let before = outbox.len();
         outbox.frame(|out| {
             let start = begin_frame(out);
@@ -542,6 +549,20 @@ mod tests {
             assert!(!queue.is_refused() && queue.next_ready().is_none());
             let late = queue.finish(turns[2], 5, 0, |_| {}, false);
             assert!(late.is_none(), "nobody waits for it any more");
+        }
+    }
+
+    #[test]
+    fn a_sync_that_was_served_before_the_write_in_front_of_it_shows_no_older_zxid() {
+        for order in [[0, 1], [1, 0]] {
+            let mut queue = Queue::default();
+            let turns = [1, 2].map(|xid| queue.push(asked(xid), Slot::Waiting));
+            for at in order {
+                queue.finish(turns[at], [20, 10][at], 0, |_| {}, false);
+            }
+            let frames = take(&mut queue);
+            let zxids: Vec<i64> = frames.iter().map(|(header, _)| header.zxid).collect();
+            assert_eq!(zxids, [20, 20]);
         }
     }
 

@@ -16,8 +16,7 @@ use crate::session::{Expiry, Holders};
 use crate::watch::WatchTable;
 
 /// Waits until this member has applied everything that was committed anywhere when it was called.
-pub type Linearizer =
-    Box<dyn Fn() -> BoxFuture<'static, Result<(), LinearizeError>> + Send + Sync>;
+pub type Linearizer = Box<dyn Fn() -> BoxFuture<'static, Result<(), LinearizeError>> + Send + Sync>;
 
 /// One server. Locks are taken in the order of the fields, and none is held across a wait.
 pub struct Node {
