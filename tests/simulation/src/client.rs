@@ -199,7 +199,10 @@ impl Client {
 
     /// Says nothing for a while: mostly not for long.
     async fn pause(&mut self, link: &mut Link) -> Result<(), Over> {
-        let timeout_ms = self.session.as_ref().map_or(0, |session| session.timeout_ms);
+        let timeout_ms = self
+            .session
+            .as_ref()
+            .map_or(0, |session| session.timeout_ms);
         let timeout_ms = u64::from(timeout_ms.unsigned_abs());
         let pause_ms = match self.rng.random_range(0..100) {
             // So long that the session expires.
@@ -357,9 +360,8 @@ impl Client {
     }
 
     fn learn(&mut self, op: &Op, answer: &Answer) {
-        let path = match op {
-            Op::Create { path, .. } | Op::Set { path, .. } | Op::Get { path, .. } => path,
-            _ => return,
+        let (Op::Create { path, .. } | Op::Set { path, .. } | Op::Get { path, .. }) = op else {
+            return;
         };
         if let Answer::Created(_, stat) | Answer::Stat(stat) | Answer::Data(_, stat) = answer {
             self.versions.insert(path.clone(), stat.version);

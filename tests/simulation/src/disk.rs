@@ -145,7 +145,10 @@ impl Disk {
             inner.committed = None;
         }
         let last = inner.now.entries.keys().next_back().copied();
-        if inner.committed.is_some_and(|at| last.is_none_or(|last| at.index > last)) {
+        if inner
+            .committed
+            .is_some_and(|at| last.is_none_or(|last| at.index > last))
+        {
             inner.committed = None;
         }
     }
@@ -229,7 +232,12 @@ impl RaftLogStorage<Types> for Store {
     async fn get_log_state(&mut self) -> io::Result<LogState<Types>> {
         self.with(|inner| LogState {
             last_purged_log_id: None,
-            last_log_id: inner.now.entries.values().next_back().map(|last| last.log_id),
+            last_log_id: inner
+                .now
+                .entries
+                .values()
+                .next_back()
+                .map(|last| last.log_id),
         })
     }
 

@@ -182,7 +182,10 @@ pub struct Closed {
 
 /// What a client asks for. Data is a token: no other write has the same.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names of ZooKeeper's operations and their fields")]
+#[expect(
+    missing_docs,
+    reason = "the names of ZooKeeper's operations and their fields"
+)]
 pub enum Op {
     Create {
         path: String,
@@ -271,7 +274,9 @@ pub(crate) fn exchanges(records: &[Record]) -> Vec<Exchange<'_>> {
                 xid,
                 op,
             } => {
-                open.entry(*connection).or_default().push_back(exchanges.len());
+                open.entry(*connection)
+                    .or_default()
+                    .push_back(exchanges.len());
                 exchanges.push(Exchange {
                     connection: *connection,
                     session: *session,

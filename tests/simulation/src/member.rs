@@ -7,17 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
+use futures::channel::mpsc;
 use futures::future::BoxFuture;
 use openraft::async_runtime::watch::WatchReceiver;
+use openraft::vote::RaftLeaderId;
 use openraft::{
     AsyncRuntime, Config as RaftConfig, Instant as _, Raft, ReadPolicy, ServerState, SnapshotPolicy,
 };
-use openraft::vote::RaftLeaderId;
 use openraft_rt_sim::{SimInstant, SimRuntime};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::io::DuplexStream;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 use treekeeper_server::apply::{Batch, Command, State};
 use treekeeper_server::config::{Config, Ensemble, Flags};
 use treekeeper_server::connection::serve_stream;
@@ -196,13 +198,18 @@ pub(crate) async fn start(world: &Arc<World>, member: u64) {
             place.disk.last_index()
         );
         world.history.note(What::Broken(broken));
+        return;
     }
     let flusher = Flusher::new(FlushPolicy::default(), &state.meta);
     let node = Node::with_clock(Arc::clone(&config), state, Clock::of(place.time));
     let node = Arc::new(node);
     let fatal = {
         let world = Arc::clone(world);
-        move |error| world.history.note(What::Broken(format!("member {member}: {error}")))
+        move |error| {
+            world
+                .history
+                .note(What::Broken(format!("member {member}: {error}")));
+        }
     };
     let machine = Machine::new(Arc::clone(&node), flusher.signal(), folders, None, fatal);
     let id = (member, incarnation);
@@ -214,10 +221,21 @@ pub(crate) async fn start(world: &Arc<World>, member: u64) {
     };
     let store = place.disk.store(incarnation);
     let raft = Raft::new(member, Arc::new(raft_config()), links, store, machine).await;
-    let raft = raft.expect("openraft starts on its own log");
+    let raft = match raft {
+        Ok(raft) => raft,
+        Err(error) => {
+            let broken = format!("member {member} does not start on its own log: {error}");
+            world.history.note(What::Broken(broken));
+            return;
+        }
+    };
     let on_panic = {
         let world = Arc::clone(world);
-        move || world.history.note(What::Broken(format!("a task of member {member} panicked")))
+        move || {
+            world
+                .history
+                .note(What::Broken(format!("a task of member {member} panicked")));
+        }
     };
     let running = Arc::new(Running {
         member,
@@ -257,12 +275,15 @@ async fn begin(world: Arc<World>, running: Arc<Running>) {
         let _ = raft.initialize(world.nodes()).await;
     }
     running.life.spawn(send_again(Arc::clone(&running)));
-    running.life.spawn(flush(Arc::clone(&world), Arc::clone(&running)));
+    running
+        .life
+        .spawn(flush(Arc::clone(&world), Arc::clone(&running)));
     let (incarnation, formed, settings) = {
         let state = node.state.read();
         let meta = &state.meta;
         (
-            meta.next_incarnation(running.member).max(running.incarnation),
+            meta.next_incarnation(running.member)
+                .max(running.incarnation),
             meta.cluster_id != 0,
             meta.settings,
         )
@@ -302,16 +323,13 @@ async fn begin(world: Arc<World>, running: Arc<Running>) {
 
 /// Takes batches from the proposer to the leader. Each travels by itself, so they may overtake each other.
 fn hand_over(world: &Arc<World>, running: &Arc<Running>) -> impl Fn(Bytes) + Send + Sync + use<> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the proposer bounds the entries on their way"
-    )]
-    let (sender, mut queue) = mpsc::unbounded_channel::<Bytes>();
+    // The proposer bounds the entries on their way.
+    let (sender, mut queue) = mpsc::unbounded::<Bytes>();
     let (world, running) = (Arc::clone(world), Arc::downgrade(running));
     let life = running.upgrade().map(|running| Arc::clone(&running.life));
     if let Some(life) = life {
         life.spawn(async move {
-            while let Some(batch) = queue.recv().await {
+            while let Some(batch) = queue.next().await {
                 let Some(running) = running.upgrade() else {
                     return;
                 };
@@ -330,7 +348,7 @@ fn hand_over(world: &Arc<World>, running: &Arc<Running>) -> impl Fn(Bytes) + Sen
     }
     move |batch| {
         // The receiver lives as long as the process.
-        let _ = sender.send(batch);
+        let _ = sender.unbounded_send(batch);
     }
 }
 
@@ -424,7 +442,10 @@ async fn linearize(world: &Arc<World>, running: &Arc<Running>) -> Result<(), Lin
 async fn read_index(world: &Arc<World>, running: &Arc<Running>) -> Option<()> {
     let leader = running.leadership().leader?;
     if leader == running.member {
-        let read = running.raft.ensure_linearizable(ReadPolicy::ReadIndex).await;
+        let read = running
+            .raft
+            .ensure_linearizable(ReadPolicy::ReadIndex)
+            .await;
         return read.ok().map(drop);
     }
     let asked = call(world, running.id(), leader, |leading| {
@@ -536,7 +557,11 @@ async fn expire_sessions(running: Arc<Running>) {
                 Some(open) if open.generation == generation => 1 + open.ephemerals.len(),
                 _ => continue,
             };
-            let Some(term) = running.leadership().leads.filter(|term| Some(*term) == leads) else {
+            let Some(term) = running
+                .leadership()
+                .leads
+                .filter(|term| Some(*term) == leads)
+            else {
                 break;
             };
             let close = Command::CloseSession {
@@ -569,7 +594,9 @@ async fn flush(world: Arc<World>, running: Arc<Running>) {
         // Apply goes on meanwhile.
         SimRuntime::sleep(Duration::from_millis(rng.random_range(0..20))).await;
         if let Err(error) = store.write(&frozen) {
-            world.history.note(What::Broken(format!("a flush failed: {error}")));
+            world
+                .history
+                .note(What::Broken(format!("a flush failed: {error}")));
         }
         let emptied = node.state.write().tree.flushed();
         drop((frozen, emptied));
@@ -587,7 +614,9 @@ pub(crate) fn connect(world: &Arc<World>, member: u64, client: u32) -> Option<Du
     let (world, node) = (Arc::clone(world), Arc::clone(&running.node));
     running.life.spawn(async move {
         if let Err(error) = serve_stream(node, connection, stream).await {
-            world.history.note(What::Broken(format!("member {member}: {error}")));
+            world
+                .history
+                .note(What::Broken(format!("member {member}: {error}")));
         }
     });
     Some(near)

@@ -14,10 +14,10 @@ use crate::client::Client;
 use crate::disk::DiskFault;
 use crate::history::{FinalZnode, Record, What, fingerprint};
 use crate::member::{Running, start};
+use crate::nemesis;
 use crate::properties::{Violation, check_all};
 use crate::time::{MemberTime, now};
 use crate::world::World;
-use crate::nemesis;
 
 /// Clients of one run.
 const CLIENTS: u32 = 6;

@@ -78,7 +78,11 @@ fn main() -> ExitCode {
         let running: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
         running
             .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|_| Err(std::io::Error::other("a run panicked"))))
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|_| Err(std::io::Error::other("a run panicked")))
+            })
             .collect()
     });
     if let Some(Err(error)) = ended.into_iter().find(Result::is_err) {

@@ -65,7 +65,10 @@ fn deletes<'a>(exchanges: &[Exchange<'a>]) -> BTreeMap<&'a str, Vec<Option<Durat
     let mut deletes: BTreeMap<&str, Vec<Option<Duration>>> = BTreeMap::new();
     for exchange in exchanges {
         if let Op::Delete { path, .. } = exchange.op
-            && !matches!(exchange.told.map(|told| told.answer), Some(Answer::Failed(_)))
+            && !matches!(
+                exchange.told.map(|told| told.answer),
+                Some(Answer::Failed(_))
+            )
         {
             let told = exchange.told.map(|told| told.at.1);
             deletes.entry(path).or_default().push(told);

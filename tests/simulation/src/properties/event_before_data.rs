@@ -1,12 +1,11 @@
 //! A client hears of a change before it is shown it: as long as a watch has not fired, nothing in a reply is newer than
 //! what was there when the watch was left. And a watch fires once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use treekeeper_protocol::{ErrorCode, EventType, Stat};
 
 use crate::history::{Answer, Connection, Op, Record, What};
-use std::collections::VecDeque;
 
 /// The watches of one connection, by path, with what was there when they were left: the mzxid of the znode, none if it
 /// was not there; and the pzxid of a parent.
@@ -23,7 +22,11 @@ pub(super) fn check(records: &[Record]) -> Vec<String> {
     for record in records {
         match &record.what {
             What::Asked { connection, op, .. } => {
-                connections.entry(*connection).or_default().open.push_back(op);
+                connections
+                    .entry(*connection)
+                    .or_default()
+                    .open
+                    .push_back(op);
             }
             What::Told {
                 connection, answer, ..
@@ -34,7 +37,11 @@ pub(super) fn check(records: &[Record]) -> Vec<String> {
                 };
                 let mut complaints = Vec::new();
                 watches.told(op, answer, &mut complaints);
-                broken.extend(complaints.into_iter().map(|why| format!("{connection:?}: {why}")));
+                broken.extend(
+                    complaints
+                        .into_iter()
+                        .map(|why| format!("{connection:?}: {why}")),
+                );
             }
             What::Event {
                 connection,
@@ -59,8 +66,9 @@ impl<'a> Watches<'a> {
     fn told(&mut self, op: &'a Op, answer: &'a Answer, broken: &mut Vec<String>) {
         match (op, answer) {
             (Op::Multi(parts), Answer::Multi(answers)) => {
-                if !answers.iter().any(|answer| matches!(answer, Answer::Failed(_))) {
-                    for (part, answer) in parts.iter().zip(answers) {
+                // Of one that failed no part has an answer that shows anything.
+                for (part, answer) in parts.iter().zip(answers) {
+                    if !matches!(answer, Answer::Failed(_)) {
                         self.told(part, answer, broken);
                     }
                 }
@@ -172,7 +180,11 @@ mod tests {
         assert_eq!(check(&told.records).len(), 1, "it fires once");
         let mut elsewhere = scene.clone();
         elsewhere.exchanged(2, get(false), 6, data(6));
-        assert_eq!(check(&elsewhere.records), [""; 0], "a watch is its connection's");
+        assert_eq!(
+            check(&elsewhere.records),
+            [""; 0],
+            "a watch is its connection's"
+        );
         scene.exchanged(1, get(false), 6, data(6));
         assert_eq!(check(&scene.records).len(), 1);
         scene.exchanged(1, get(false), 7, Answer::Failed(ErrorCode::NoNode));

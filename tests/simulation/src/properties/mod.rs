@@ -1,5 +1,17 @@
 //! What the server promises, one promise a file: each looks at the whole history of a run.
 
+mod acknowledged_is_durable;
+mod ephemerals;
+mod event_before_data;
+mod linearizable_writes;
+mod one_apply;
+mod quorum_silence;
+mod replies_in_order;
+mod same_tree;
+#[cfg(test)]
+mod scene;
+mod zxid_increases;
+
 use std::fmt;
 
 use crate::history::{Record, What};
@@ -22,8 +34,17 @@ impl fmt::Display for Violation {
 /// A check of one promise: says everything that breaks it.
 type Check = fn(&[Record]) -> Vec<String>;
 
-const PROPERTIES: [(&str, Check); 1] = [
-    ("nothing is broken", nothing_is_broken),
+const PROPERTIES: [(&str, Check); 10] = [
+    ("nothing_is_broken", nothing_is_broken),
+    ("acknowledged_is_durable", acknowledged_is_durable::check),
+    ("same_tree", same_tree::check),
+    ("zxid_increases", zxid_increases::check),
+    ("replies_in_order", replies_in_order::check),
+    ("event_before_data", event_before_data::check),
+    ("ephemerals", ephemerals::check),
+    ("one_apply", one_apply::check),
+    ("quorum_silence", quorum_silence::check),
+    ("linearizable_writes", linearizable_writes::check),
 ];
 
 /// Holds every promise against a history.

@@ -30,7 +30,12 @@ pub(super) fn check(records: &[Record]) -> Vec<String> {
         }
         let path = format!("/own{client}");
         for (op, answer) in exchange.parts() {
-            if let Op::Create { path: at, token, .. } | Op::Set { path: at, token, .. } = op
+            if let Op::Create {
+                path: at, token, ..
+            }
+            | Op::Set {
+                path: at, token, ..
+            } = op
                 && *at == path
             {
                 asked.entry(client).or_default().insert(token);
@@ -89,7 +94,12 @@ fn latest<'a>(path: &str, exchange: &Exchange<'a>) -> Option<Own<'a>> {
             mzxid: stat.mzxid,
             token,
         }),
-        (Op::Set { path: at, token, .. }, Answer::Stat(stat)) if at == path => Some(Own {
+        (
+            Op::Set {
+                path: at, token, ..
+            },
+            Answer::Stat(stat),
+        ) if at == path => Some(Own {
             mzxid: stat.mzxid,
             token,
         }),
