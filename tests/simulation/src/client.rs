@@ -206,9 +206,9 @@ impl Client {
         let timeout_ms = u64::from(timeout_ms.unsigned_abs());
         let pause_ms = match self.rng.random_range(0..100) {
             // So long that the session expires.
-            0 => timeout_ms * 2 + self.rng.random_range(0..3000),
-            1..4 => return Err(Over),
-            4..30 => 0,
+            0..3 => timeout_ms * 2 + self.rng.random_range(0..3000),
+            3..6 => return Err(Over),
+            6..30 => 0,
             _ => self.rng.random_range(0..timeout_ms / 8),
         };
         let until = now() + Duration::from_millis(pause_ms);

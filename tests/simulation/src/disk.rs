@@ -38,6 +38,9 @@ pub enum DiskFault {
     None,
     /// It says that it has synced what it then loses.
     ForgetsSynced,
+    /// It keeps a flushed tree before the log that the tree came from, as two disks may: a crash between leaves a tree
+    /// that is ahead of its log, on which a server refuses to start.
+    TreeBeforeLog,
 }
 
 /// A member's disk. It outlives the member's processes.
@@ -110,6 +113,12 @@ impl Disk {
         let mut inner = self.shared.lock();
         inner.owner += 1;
         inner.owner
+    }
+
+    /// Where the log ends that a crash leaves for sure.
+    pub(crate) fn synced_index(&self) -> Option<u64> {
+        let inner = self.shared.lock();
+        inner.synced.entries.keys().next_back().copied()
     }
 
     /// Where the log ends.

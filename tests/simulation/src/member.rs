@@ -29,6 +29,7 @@ use treekeeper_server::publish::{
     Clock, FlushPolicy, Flusher, Linearizer, Machine, Node, Origin, TreeFolders,
 };
 
+use crate::disk::DiskFault;
 use crate::history::What;
 use crate::life::Life;
 use crate::machine::MachineAdapter;
@@ -591,6 +592,11 @@ async fn flush(world: Arc<World>, running: Arc<Running>) {
             (state.tree.freeze(), Arc::clone(state.tree.store()))
         };
         let Some(frozen) = frozen else { continue };
+        let index = node.state.read().meta.index;
+        let disk = &world.place(running.member).disk;
+        while world.disk_fault != DiskFault::TreeBeforeLog && disk.synced_index() < Some(index) {
+            SimRuntime::sleep(Duration::from_millis(1)).await;
+        }
         // Apply goes on meanwhile.
         SimRuntime::sleep(Duration::from_millis(rng.random_range(0..20))).await;
         if let Err(error) = store.write(&frozen) {

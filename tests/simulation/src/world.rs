@@ -18,6 +18,7 @@ use crate::time::MemberTime;
 pub(crate) struct World {
     pub(crate) network: Network,
     pub(crate) history: History,
+    pub(crate) disk_fault: DiskFault,
     places: BTreeMap<u64, Place>,
     _folder: TempDir,
 }
@@ -55,6 +56,7 @@ impl World {
         Self {
             network: Network::new(seed),
             history: History::default(),
+            disk_fault: fault,
             places,
             _folder: folder,
         }

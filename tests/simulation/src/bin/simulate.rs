@@ -27,9 +27,17 @@ struct Args {
     /// Runs at once. Default: one for each core.
     #[arg(long)]
     threads: Option<usize>,
-    /// Disks that lose what they have synced: the checks must notice.
-    #[arg(long)]
-    forgetful_disks: bool,
+    /// What the disks do: as they should; lose what they have synced, which the checks must notice; or keep a tree
+    /// before the log that it came from.
+    #[arg(long, value_enum, default_value = "sound")]
+    disks: Disks,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Disks {
+    Sound,
+    Forgetful,
+    TreeBeforeLog,
 }
 
 fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
@@ -43,9 +51,10 @@ fn main() -> ExitCode {
     let options = |seed| Options {
         seed,
         time: Duration::from_secs(args.seconds),
-        disk_fault: match args.forgetful_disks {
-            true => DiskFault::ForgetsSynced,
-            false => DiskFault::None,
+        disk_fault: match args.disks {
+            Disks::Sound => DiskFault::None,
+            Disks::Forgetful => DiskFault::ForgetsSynced,
+            Disks::TreeBeforeLog => DiskFault::TreeBeforeLog,
         },
     };
     if let Some(seed) = args.seed {

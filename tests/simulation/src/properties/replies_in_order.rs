@@ -73,7 +73,9 @@ fn judge(
             let own = own?;
             let outdated = stat.mzxid < own.mzxid;
             let other = stat.mzxid == own.mzxid && token != own.token;
-            (outdated || other).then(|| {
+            // What was sent before, on a connection that is gone, must not land behind it.
+            let late = stat.mzxid > own.mzxid && number(token) < number(own.token);
+            (outdated || other || late).then(|| {
                 format!(
                     "{path} is {token:?} of {:#x} after {:?} was written at {:#x}",
                     stat.mzxid, own.token, own.mzxid
@@ -86,6 +88,11 @@ fn judge(
         )),
         _ => None,
     }
+}
+
+/// The place of a write among its client's.
+fn number(token: &str) -> Option<u32> {
+    token.split_once(':')?.1.parse().ok()
 }
 
 fn latest<'a>(path: &str, exchange: &Exchange<'a>) -> Option<Own<'a>> {
@@ -126,7 +133,7 @@ mod tests {
         let mut fresh = scene.clone();
         fresh.exchanged(1, read(), 8, Answer::Data("1:2".to_owned(), stat(5, 7)));
         assert_eq!(check(&fresh.records), [""; 0]);
-        for (token, mzxid) in [("1:1", 5), ("1:1", 7), ("1:9", 8)] {
+        for (token, mzxid) in [("1:1", 5), ("1:1", 7), ("1:9", 8), ("1:1", 8)] {
             let mut wrong = scene.clone();
             wrong.exchanged(1, read(), 8, Answer::Data(token.to_owned(), stat(5, mzxid)));
             assert_eq!(check(&wrong.records).len(), 1, "{token} {mzxid}");
