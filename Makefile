@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/treekeeper/target
 CARGO_FLAGS := --release --locked
 BINARY := $(CARGO_TARGET_DIR)/release/treekeeper
 
-.PHONY: run build test check fix compat bench faults demo fuzz prepare
+.PHONY: run build test check fix compat bench faults simulate demo fuzz prepare
 
 run: build ## Serve on 127.0.0.1:2181, data in ./data
 	$(BINARY) serve
@@ -30,6 +30,9 @@ bench: build ## treekeeper and Apache ZooKeeper side by side
 
 faults: build ## Three servers under kill -9, partitions, bad disks and clocks, … with load, the history checked
 	cargo run $(CARGO_FLAGS) -p treekeeper-tests --bin faults -- --treekeeper-binary $(BINARY) $(ARGS)
+
+simulate: prepare ## Ensembles in simulated time, one a seed: ARGS="--seeds 1..1000" for as many as you like
+	cargo run $(CARGO_FLAGS) -p treekeeper-simulation --bin simulate -- $(ARGS)
 
 demo: build ## The Dubbo walk-through of the README
 	tests/compat/dubbo/demo $(BINARY)

@@ -103,7 +103,8 @@ fn close_read_only(node: &Node) {
 }
 
 /// The sessions of this member whose clients were heard.
-fn heard_since(node: &Node, since_ms: i64) -> Vec<i64> {
+#[must_use]
+pub fn heard_since(node: &Node, since_ms: i64) -> Vec<i64> {
     let held: Vec<i64> = node.holders.lock().sessions().collect();
     let expiry = node.expiry.lock();
     held.into_iter()
@@ -121,7 +122,8 @@ fn parts(sessions: &[i64]) -> impl Iterator<Item = &[i64]> {
 }
 
 /// A report: the newest mark of this member's tree, and the sessions that were heard.
-fn encode(mark: Mark, sessions: &[i64]) -> Bytes {
+#[must_use]
+pub fn encode(mark: Mark, sessions: &[i64]) -> Bytes {
     let mut out = BytesMut::with_capacity(16 + sessions.len() * 8);
     out.put_u64(mark.index);
     out.put_u64(mark.digest);

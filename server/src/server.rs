@@ -20,7 +20,9 @@ use crate::consensus::{
     Consensus, Joined, Options, PeerMember, PeerOptions, Refusal, StartError, TryProposeError,
 };
 use crate::peer::{Tls, TlsError};
-use crate::publish::{ApplyError, FlushPolicy, Flusher, Machine, Node, Origin, TreeFolders};
+use crate::publish::{
+    ApplyError, FlushPolicy, Flusher, Linearizer, Machine, Node, Origin, TreeFolders,
+};
 use crate::rules::NodeRules;
 use crate::tree::StoreError;
 use crate::view::NodeView;
@@ -220,6 +222,15 @@ impl Server {
         };
         assert!(
             node.consensus.set(consensus.clone()).is_ok(),
+            "a server starts once"
+        );
+        let asking = consensus.clone();
+        let linearizer: Linearizer = Box::new(move || {
+            let asking = asking.clone();
+            Box::pin(async move { asking.linearize().await.map(drop) })
+        });
+        assert!(
+            node.linearizer.set(linearizer).is_ok(),
             "a server starts once"
         );
 

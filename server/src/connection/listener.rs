@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use treekeeper_protocol::FourLetterWord;
 
@@ -202,6 +202,28 @@ async fn serve(
             }
         }
         End::Store(error) => fatal(error),
+    }
+}
+
+/// Serves a connection over any stream until it ends, as [`Listener`] serves sockets, but for four-letter words and
+/// servers that join: for simulations.
+///
+/// # Errors
+/// [`StoreError`] stops the process.
+pub async fn serve_stream(
+    node: Arc<Node>,
+    connection: Arc<Connection>,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+) -> Result<(), StoreError> {
+    let ending = Ending {
+        node: Arc::clone(&node),
+        connection: Arc::clone(&connection),
+    };
+    let (end, _stream) = Task::new(node, connection, stream).run().await;
+    drop(ending);
+    match end {
+        End::Closed | End::Word(..) | End::Join(_) => Ok(()),
+        End::Store(error) => Err(error),
     }
 }
 

@@ -26,7 +26,7 @@ mod workers;
 
 pub use handle::{Connection, Scope, Session};
 pub use large::LargeRequestBytes;
-pub use listener::{Listener, bind};
+pub use listener::{Listener, bind, serve_stream};
 pub use queue::Turn;
 pub use read::answer_behind;
 pub use registry::Registry;

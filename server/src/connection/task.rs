@@ -73,6 +73,8 @@ pub(super) struct Task<S> {
     ends_session: bool,
     /// A sync is on its way: what is behind it waits in the buffer, so that no write overtakes a read behind it.
     syncing: Option<Turn>,
+    /// Serves that sync.
+    serving_sync: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Learns whether this member is up to date, for the reads that wait for that (`treekeeper.strictReads`).
     confirming: Option<Confirming>,
     /// Until when the handshake must have come; none once it has.
@@ -97,6 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             ended: false,
             ends_session: false,
             syncing: None,
+            serving_sync: None,
             confirming: None,
             greeting,
             linger: None,
@@ -316,6 +319,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             .session
             .clone()
             .expect("a served connection has a session");
+        if let Some(sync) = &mut self.serving_sync
+            && sync.as_mut().poll(cx).is_ready()
+        {
+            self.serving_sync = None;
+        }
         let parsed = match &mut self.confirming {
             None => self.parse(&session)?,
             // What comes meanwhile waits, and so do the writes behind the reads.
@@ -388,10 +396,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     fn confirm(&self) -> Confirming {
         let node = Arc::clone(&self.node);
         Box::pin(async move {
-            let Some(consensus) = node.consensus.get() else {
-                return false;
-            };
-            let confirmed = consensus.linearize().await;
+            let confirmed = node.linearize().await;
             if let Err(error) = &confirmed {
                 tracing::warn!(%error, "closed a connection whose reads could not be confirmed");
             }
@@ -604,13 +609,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         let turn = self.connection.queue().push(asked, Slot::Waiting);
         self.syncing = Some(turn);
         let (node, connection) = (Arc::clone(&self.node), Arc::clone(&self.connection));
-        tokio::spawn(async move {
-            let consensus = node
-                .consensus
-                .get()
-                .expect("who serves has joined the ensemble");
-            match consensus.linearize().await {
-                Ok(_) => {
+        self.serving_sync = Some(Box::pin(async move {
+            match node.linearize().await {
+                Ok(()) => {
                     let zxid = node.state.read().meta.zxid;
                     connection.complete_sync(turn, zxid, path.as_deref());
                 }
@@ -619,7 +620,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                     connection.close();
                 }
             }
-        });
+        }));
     }
 
     /// Does this member lead, and a leader not serve clients (`leaderServes=no`)?

@@ -18,13 +18,13 @@ mod node;
 mod proposer;
 
 pub use checkpoints::{CurrentTree, TreeCheckpoints, TreeFolders};
-pub use clock::Clock;
+pub use clock::{Clock, TimeSource};
 pub use contact::Contact;
 pub use digests::Digests;
 pub use divergence::{Divergence, Mark, Verdict};
 pub use flusher::{FlushPolicy, FlushSignal, Flusher};
 pub use machine::{ApplyError, Machine, applied};
-pub use node::Node;
+pub use node::{Linearizer, Node};
 pub use proposer::{Origin, Proposer, Standing, Write};
 
 #[cfg(test)]

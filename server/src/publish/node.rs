@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
 use super::{Clock, Contact, Digests, Divergence, Proposer};
@@ -12,12 +13,15 @@ use crate::auth::Providers;
 use crate::config::{Config, Ensemble};
 use crate::connection::join::Joins;
 use crate::connection::{LargeRequestBytes, Registry};
-use crate::consensus::{Consensus, Role};
+use crate::consensus::{Consensus, LinearizeError, Role, Stopped};
 use crate::session::{Expiry, Holders, LocalSessions};
 use crate::watch::WatchTable;
 
 /// A member looks for a quorum for so long at least before it serves read-only clients (`QuorumPeer.run`).
 const READ_ONLY_PATIENCE_MIN: Duration = Duration::from_secs(2);
+
+/// Waits until this member has applied everything that was committed anywhere when it was called.
+pub type Linearizer = Box<dyn Fn() -> BoxFuture<'static, Result<(), LinearizeError>> + Send + Sync>;
 
 /// One server. Locks are taken in the order of the fields, and none is held across a wait.
 pub struct Node {
@@ -57,13 +61,20 @@ pub struct Node {
     pub joins: Joins,
     /// The ensemble, once it is joined.
     pub consensus: OnceLock<Consensus>,
+    /// How syncs and strict reads wait, once the ensemble is joined.
+    pub linearizer: OnceLock<Linearizer>,
 }
 
 impl Node {
     /// A server over `state`, not yet connected to consensus.
     #[must_use]
     pub fn new(config: Arc<Config>, state: State) -> Self {
-        let clock = Clock::start();
+        Self::with_clock(config, state, Clock::start())
+    }
+
+    /// The same by the clock that is given.
+    #[must_use]
+    pub fn with_clock(config: Arc<Config>, state: State, clock: Clock) -> Self {
         let tick_ms = i64::try_from(config.tick_time.as_millis()).unwrap_or(i64::MAX);
         let client = &config.client;
         // A third of the shortest time-out: a session that moves on after it is found here by nobody.
@@ -102,6 +113,18 @@ impl Node {
             contact,
             joins: Joins::default(),
             consensus: OnceLock::new(),
+            linearizer: OnceLock::new(),
+        }
+    }
+
+    /// Waits until this member has applied everything that was committed anywhere when it was called.
+    ///
+    /// # Errors
+    /// [`LinearizeError`] when no leader with a majority answers, or the ensemble is not joined.
+    pub async fn linearize(&self) -> Result<(), LinearizeError> {
+        match self.linearizer.get() {
+            Some(linearize) => linearize().await,
+            None => Err(Stopped.into()),
         }
     }
 

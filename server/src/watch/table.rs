@@ -1,6 +1,7 @@
 //! All watches of this server's connections.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -16,7 +17,7 @@ use super::{Change, ConnectionId, Kinds, Sink};
 /// * no entry is empty.
 #[derive(Default)]
 pub struct WatchTable {
-    by_path: HashMap<Arc<str>, HashMap<ConnectionId, Kinds>>,
+    by_path: HashMap<Arc<str>, Watchers>,
     by_connection: HashMap<ConnectionId, Watcher>,
     /// Recursive watches in all, so that a change looks at ancestors only when there are any.
     recursive: usize,
@@ -24,6 +25,10 @@ pub struct WatchTable {
     data_entries: usize,
     child_entries: usize,
 }
+
+/// Who watches a path. Its order decides who is woken first, so it must be the same in each run of a simulation; a
+/// connection's number is none that a client could choose.
+type Watchers = HashMap<ConnectionId, Kinds, BuildHasherDefault<DefaultHasher>>;
 
 /// Bytes that a watch takes beside its path, nearly.
 const WATCH_OVERHEAD: usize = 128;

@@ -1,0 +1,171 @@
+//! One run from its seed to its verdict.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::AsyncRuntime;
+use openraft_rt_sim::SimRuntime;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use treekeeper_server::apply::State;
+
+use crate::client::Client;
+use crate::disk::DiskFault;
+use crate::history::{FinalZnode, Record, What, fingerprint};
+use crate::member::{Running, start};
+use crate::nemesis;
+use crate::properties::{Violation, check_all};
+use crate::time::{MemberTime, now};
+use crate::world::World;
+
+/// Clients of one run.
+const CLIENTS: u32 = 6;
+/// How long the members may take to agree once everything is well.
+const SETTLE_MAX: Duration = Duration::from_secs(60);
+
+/// How to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Everything follows from it.
+    pub seed: u64,
+    /// How long clients come and things go wrong, in simulated time.
+    pub time: Duration,
+    /// What the disks do wrong.
+    pub disk_fault: DiskFault,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Run {
+    /// Everything that happened.
+    pub history: Vec<Record>,
+    /// Promises that were not kept.
+    pub violations: Vec<Violation>,
+    /// Equal for equal histories.
+    pub fingerprint: u64,
+}
+
+/// Runs an ensemble under faults, and checks what its clients were told.
+///
+/// # Errors
+/// When the machine has no folder or runtime for it.
+///
+/// # Panics
+/// When the simulation itself is wrong.
+pub fn run(options: &Options) -> std::io::Result<Run> {
+    // Connections ask tokio for timers. Nobody drives this runtime, so they never fire: no client here is as slow.
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let _context = tokio.enter();
+    let folder = tempfile::Builder::new()
+        .prefix("treekeeper-simulation-")
+        .tempdir_in(folder())?;
+    let mut rng = StdRng::seed_from_u64(options.seed);
+    let members: u64 = if rng.random_ratio(1, 4) { 5 } else { 3 };
+    // Clocks are plain copies everywhere, so what they ask lives for ever: some bytes a run.
+    let times: Vec<&'static MemberTime> = (0..members)
+        .map(|_| &*Box::leak(Box::new(MemberTime::default())))
+        .collect();
+    let options = *options;
+    let mut runtime = SimRuntime::with_seed(options.seed);
+    let world = World::new(options.seed, members, options.disk_fault, folder, &times);
+    let world = Arc::new(world);
+    let ran = Arc::clone(&world);
+    runtime.block_on(async move { live(&world, &options).await });
+    drop(runtime);
+    let history = ran.history.take();
+    Ok(Run {
+        violations: check_all(&history),
+        fingerprint: fingerprint(&history),
+        history,
+    })
+}
+
+/// Where trees are kept: in memory if the system has a folder there.
+fn folder() -> std::path::PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    }
+}
+
+async fn live(world: &Arc<World>, options: &Options) {
+    for member in world.member_ids() {
+        start(world, member).await;
+    }
+    let mut tasks = Vec::new();
+    for number in 1..=CLIENTS {
+        let client = Client::new(Arc::clone(world), number, options.seed);
+        tasks.push(SimRuntime::spawn(client.run(options.time)));
+    }
+    let struck = nemesis::run(Arc::clone(world), options.seed, options.time);
+    tasks.push(SimRuntime::spawn(struck));
+    for task in tasks {
+        if let Err(error) = task.await {
+            world.history.note(What::Broken(error.to_string()));
+        }
+    }
+    settle(world).await;
+}
+
+/// Waits until all members have the same, and notes what that is.
+async fn settle(world: &Arc<World>) {
+    let until = now() + SETTLE_MAX;
+    loop {
+        SimRuntime::sleep(Duration::from_millis(50)).await;
+        let running: Vec<Arc<Running>> = world
+            .member_ids()
+            .into_iter()
+            .filter_map(|member| world.running(member))
+            .collect();
+        let first = running.first().map(|first| first.applied());
+        let settled = running.len() == world.count()
+            && running
+                .iter()
+                .all(|running| running.is_settled() && Some(running.applied()) == first);
+        if settled {
+            for running in running {
+                conclude(world, &running);
+            }
+            return;
+        }
+        if now() > until {
+            let state: Vec<String> = running.iter().map(|running| running.describe()).collect();
+            let broken = format!("the members do not settle: {}", state.join("; "));
+            world.history.note(What::Broken(broken));
+            return;
+        }
+    }
+}
+
+fn conclude(world: &World, running: &Running) {
+    let member = running.member;
+    let state = running.node.state.read();
+    let valid = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| state.validate()));
+    if !matches!(valid, Ok(Ok(()))) {
+        let broken = format!("the tree of member {member} breaks its own rules");
+        world.history.note(What::Broken(broken));
+    }
+    match znodes(&state) {
+        Ok(znodes) => world.history.note(What::Final { member, znodes }),
+        Err(error) => world.history.note(What::Broken(error.to_string())),
+    }
+}
+
+fn znodes(state: &State) -> Result<Vec<FinalZnode>, treekeeper_server::tree::StoreError> {
+    let mut znodes = Vec::new();
+    state.tree.for_each_descendant("/", |path, znode| {
+        let data = znode.data.as_deref().unwrap_or_default();
+        znodes.push(FinalZnode {
+            path: path.to_owned(),
+            data: String::from_utf8_lossy(data).into_owned(),
+            stat: znode.stat(),
+        });
+    })?;
+    znodes.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(znodes)
+}
