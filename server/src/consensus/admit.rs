@@ -547,10 +547,6 @@ async fn promote(
         .metrics(caught_up(member.node_id), "the new member has caught up")
         .await
         .map_err(|error| error.to_string())?;
-    let _alone = links
-        .changing()
-        .try_lock()
-        .map_err(|_| "the members are being changed".to_owned())?;
     let _alone = links.changing().lock().await;
     let vote = ChangeMembers::AddVoterIds(BTreeSet::from([member.node_id]));
     raft.change_membership(vote, true)

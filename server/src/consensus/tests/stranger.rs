@@ -121,8 +121,12 @@ async fn a_stranger_raises_no_term_and_changes_nothing() {
     let after = consensus.status();
     assert_eq!(after.leadership, before.leadership);
     assert_eq!(after.last_index, before.last_index);
-    // A member that this one has not heard of yet may be needed.
-    let read = link(port, 7).call(kind::READ_INDEX, Bytes::new()).await;
-    assert!(read.is_ok(), "{read:?}");
+    // The vote of a member that this one has not heard of yet may be needed; but one that was removed is confirmed nothing.
+    let unheard_of = link(port, 7);
+    let body = messages::encode_vote_request(&request);
+    let asked = unheard_of.call(kind::PRE_VOTE, body).await;
+    assert!(asked.is_ok(), "{asked:?}");
+    let read = unheard_of.call(kind::READ_INDEX, Bytes::new()).await;
+    assert!(matches!(read, Err(LinkError::Refused(_))), "{read:?}");
     consensus.shutdown().await;
 }
