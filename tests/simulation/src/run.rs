@@ -13,7 +13,7 @@ use treekeeper_server::apply::State;
 use crate::client::Client;
 use crate::disk::DiskFault;
 use crate::history::{FinalZnode, Record, What, fingerprint};
-use crate::member::{Running, start};
+use crate::member::{Running, crash, start};
 use crate::nemesis;
 use crate::properties::{Violation, check_all};
 use crate::time::{MemberTime, now};
@@ -70,11 +70,13 @@ pub fn run(options: &Options) -> std::io::Result<Run> {
         .collect();
     let options = *options;
     let mut runtime = SimRuntime::with_seed(options.seed);
-    let world = World::new(options.seed, members, options.disk_fault, folder, &times);
+    let path = folder.path();
+    let world = World::new(options.seed, members, options.disk_fault, path, &times);
     let world = Arc::new(world);
     let ran = Arc::clone(&world);
     runtime.block_on(async move { live(&world, &options).await });
     drop(runtime);
+    folder.close()?;
     let history = ran.history.take();
     Ok(Run {
         violations: check_all(&history),
@@ -110,6 +112,11 @@ async fn live(world: &Arc<World>, options: &Options) {
         }
     }
     settle(world).await;
+    // Who runs holds on to the world, its disks and its folder.
+    for member in world.member_ids() {
+        crash(world, member).await;
+    }
+    SimRuntime::sleep(Duration::from_secs(1)).await;
 }
 
 /// Waits until all members have the same, and notes what that is.

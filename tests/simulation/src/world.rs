@@ -1,12 +1,11 @@
 //! One run's ensemble: disks, links, clocks, and who is running.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use openraft::BasicNode;
 use parking_lot::Mutex;
-use tempfile::TempDir;
 
 use crate::disk::{Disk, DiskFault};
 use crate::history::History;
@@ -20,7 +19,6 @@ pub(crate) struct World {
     pub(crate) history: History,
     pub(crate) disk_fault: DiskFault,
     places: BTreeMap<u64, Place>,
-    _folder: TempDir,
 }
 
 /// Where a member lives.
@@ -37,13 +35,13 @@ impl World {
         seed: u64,
         members: u64,
         fault: DiskFault,
-        folder: TempDir,
+        folder: &Path,
         times: &[&'static MemberTime],
     ) -> Self {
         let place = |member: u64, time: &&'static MemberTime| {
             let place = Place {
                 disk: Disk::new(seed.wrapping_add(member << 32), fault),
-                folder: folder.path().join(format!("member-{member}")),
+                folder: folder.join(format!("member-{member}")),
                 time,
                 running: Mutex::new(None),
             };
@@ -58,7 +56,6 @@ impl World {
             history: History::default(),
             disk_fault: fault,
             places,
-            _folder: folder,
         }
     }
 
