@@ -209,9 +209,18 @@ impl Queue {
         self.gated_from.is_some()
     }
 
-    /// The request whose turn it is, if the connection's task has to answer it.
+    /// Is it the turn of a request that waits for nobody else? Somebody else may take it meanwhile.
+    pub(super) fn has_ready(&self) -> bool {
+        self.may_answer() && matches!(self.slots.front(), Some((_, Slot::Ready(_), _)))
+    }
+
+    fn may_answer(&self) -> bool {
+        !self.closing && self.gated_from.is_none_or(|gated| self.first < gated)
+    }
+
+    /// Takes the request whose turn it is, if it waits for nobody else. Whoever calls this holds the publish lock.
     pub(super) fn next_ready(&mut self) -> Option<(Asked, Request)> {
-        if self.closing || self.gated_from.is_some_and(|gated| self.first >= gated) {
+        if !self.may_answer() {
             return None;
         }
         let (asked, slot, _) = self.slots.front_mut()?;

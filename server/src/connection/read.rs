@@ -69,19 +69,33 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Answers a request at its turn, the connection's own task asking: looks up, registers watches and queues
-    /// the reply in one hold of the publish lock.
+    /// Answers a request that nothing waits in front of, the connection's own task asking: looks up, registers watches
+    /// and queues the reply in one hold of the publish lock.
     ///
     /// # Errors
     /// [`StoreError`] stops the process.
-    pub(super) fn answer(
-        &self,
-        asked: &Asked,
-        request: &Request,
-        in_queue: bool,
-    ) -> Result<(), StoreError> {
+    pub(super) fn answer(&self, asked: &Asked, request: &Request) -> Result<(), StoreError> {
         read(self.node, |state, loaded| {
-            self.attempt(state, loaded, asked, request, in_queue)
+            self.attempt(state, loaded, asked, request, false)
+        })
+    }
+
+    /// The same for the request at the front of the queue, if it is still there to be answered. It is taken under the
+    /// publish lock: between a write and those behind it that are applied in one hold of the lock, only
+    /// [`answer_behind`] may take what stands between them.
+    ///
+    /// # Errors
+    /// [`StoreError`] stops the process.
+    pub(super) fn answer_next(&self) -> Result<(), StoreError> {
+        let mut taken = None;
+        read(self.node, |state, loaded| {
+            taken = taken
+                .take()
+                .or_else(|| self.connection.queue().next_ready());
+            match &taken {
+                Some((asked, request)) => self.attempt(state, loaded, asked, request, true),
+                None => Ok(()),
+            }
         })
     }
 
@@ -433,4 +447,82 @@ fn stat_bytes(znode: &Znode) -> BytesMut {
     let mut out = BytesMut::with_capacity(68);
     put_stat(&mut out, &znode.stat());
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Instant;
+
+    use treekeeper_protocol::OpCode;
+
+    use super::*;
+    use crate::apply::{Outcome, Reply};
+    use crate::config::{Config, Flags};
+    use crate::connection::queue::Slot;
+    use crate::watch::ConnectionId;
+
+    const WRITES: i64 = 20_000;
+
+    fn asked(op: OpCode) -> Asked {
+        Asked {
+            xid: 1,
+            op,
+            received: Instant::now(),
+            bytes: 10,
+        }
+    }
+
+    #[test]
+    fn a_read_between_two_writes_is_not_left_to_the_task() {
+        let dir = tempfile::tempdir().unwrap();
+        let flags = Flags {
+            data_dir: Some(dir.path().to_owned()),
+            ..Flags::default()
+        };
+        let (config, _) = Config::load(&flags).unwrap();
+        let state = State::open(&dir.path().join("tree"), 1 << 20).unwrap();
+        let node = Node::new(Arc::new(config), state);
+        let peer = "127.0.0.1:1".parse().unwrap();
+        let connection = Arc::new(Connection::new(ConnectionId(1), peer, false));
+        let ended = AtomicBool::new(false);
+        let exists = || {
+            let (path, watch) = ("/".to_owned(), false);
+            Request::Exists(ReadRequest { path, watch })
+        };
+        std::thread::scope(|scope| {
+            // As the task does, whatever it was woken for.
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    if connection.queue().has_ready() {
+                        let reader = Reader {
+                            node: &node,
+                            connection: &connection,
+                            identities: connection.identities(),
+                            session: 0,
+                        };
+                        reader.answer_next().unwrap();
+                    }
+                }
+            });
+            for zxid in 1..=WRITES {
+                let mut state = node.state.write();
+                let turn = {
+                    let mut queue = connection.queue();
+                    let turn = queue.push(asked(OpCode::SetData), Slot::Waiting);
+                    queue.push(asked(OpCode::Exists), Slot::Ready(exists()));
+                    turn
+                };
+                state.meta.zxid = zxid;
+                let result = Ok(Reply::Empty);
+                connection.complete(turn, &Outcome { zxid, result });
+                answer_behind(&node, &connection, &state).unwrap();
+                if connection.queue().len() > 0 {
+                    ended.store(true, Ordering::Relaxed);
+                    panic!("the read behind write {zxid} was taken and not answered");
+                }
+            }
+            ended.store(true, Ordering::Relaxed);
+        });
+    }
 }

@@ -601,7 +601,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 return Ok(());
             }
         }
-        self.reader(session).answer(&asked, &request, false)
+        self.reader(session).answer(&asked, &request)
     }
 
     /// Answered once this node has applied what was committed anywhere when the sync came.
@@ -649,9 +649,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     fn answer_ready(&mut self, session: &Session) -> Result<bool, StoreError> {
         let mut answered = false;
         loop {
-            let next = self.connection.queue().next_ready();
-            if let Some((asked, request)) = next {
-                self.reader(session).answer(&asked, &request, true)?;
+            if self.connection.queue().has_ready() {
+                self.reader(session).answer_next()?;
                 answered = true;
                 continue;
             }

@@ -1,5 +1,7 @@
 //! Request and reply headers: xid, zxid, err, and requests that are not understood.
 
+use std::io::Write;
+
 use crate::wire::bytes::Body;
 use crate::wire::outcome::{Outcome, ensure, expect};
 use crate::wire::reply::Frame;
@@ -61,6 +63,10 @@ fn every_request(path: &str) -> Vec<(&'static str, Request)> {
 
 /// Lists the cases.
 pub(crate) fn register(suite: &mut Suite) {
+    suite.case(
+        "headers/a-read-in-a-pipeline-sees-the-writes-in-front-of-it-and-none-behind",
+        reads_between_writes,
+    );
     for (index, (name, _)) in every_request("/").into_iter().enumerate() {
         suite.case(format!("headers/{name}-echoes-any-xid"), move |case| {
             echoes(case, index)
@@ -394,4 +400,26 @@ fn zxid_of_reads(case: &Case) -> Outcome {
         zxids.iter().all(|zxid| *zxid < next),
         format!("zxids below the next write's {next}, got {zxids:?}"),
     )
+}
+
+/// Enough pairs for reads to come up while the writes behind them are being applied.
+const PAIRS: i32 = 2_000;
+
+/// Each request is a packet of its own, so that the server meets them one by one.
+fn reads_between_writes(case: &Case) -> Outcome {
+    let path = case.root.clone();
+    let mut client = case.client()?;
+    let mut stream = client.socket.stream().try_clone()?;
+    let sender = std::thread::spawn(move || {
+        (0..PAIRS).try_for_each(|n| {
+            stream.write_all(&set_data(&path, &n.to_be_bytes(), -1).framed(2 * n))?;
+            stream.write_all(&get_data(&path, false).framed(2 * n + 1))
+        })
+    });
+    for n in 0..PAIRS {
+        client.reply()?.ok()?;
+        let (data, _) = client.reply()?.data_and_stat()?;
+        expect("data", data, Some(n.to_be_bytes().to_vec()))?;
+    }
+    Ok(sender.join().expect("the sender does not panic")?)
 }
