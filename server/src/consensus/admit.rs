@@ -57,7 +57,7 @@ pub(super) async fn has_members(raft: &Raft<Types, MachineAdapter>) -> Result<bo
 /// a server that stood alone has none, ends a change that an earlier leader began, and does what then follows
 /// ([`rules::look_after`]). A member that should vote and does not asks for its vote, as the leader that was to see to it
 /// may be gone; not where reconfig decides who votes.
-pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>, by_config: bool) {
+pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>) {
     let own = links.local().identity();
     let Some(line) = links.members().get(&own.my_id).cloned() else {
         return;
@@ -80,10 +80,9 @@ pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>, b
                 };
                 let change = if let Some(next) = seen.unfinished {
                     ChangeMembers::ReplaceAllVoters(next)
-                } else if seen
-                    .own_line
-                    .is_some_and(|known| known.is_empty() || by_config && known != line.line)
-                {
+                } else if seen.own_line.is_some_and(|known| {
+                    known.is_empty() || links.by_config() && known != line.line
+                }) {
                     let node = BasicNode::new(&line.line);
                     ChangeMembers::SetNodes(BTreeMap::from([(own.node_id, node)]))
                 } else {
@@ -94,7 +93,7 @@ pub(super) async fn tend(raft: Raft<Types, MachineAdapter>, links: Arc<Links>, b
                     tracing::warn!(%error, "cannot bring the record of the members up to date");
                 }
             }
-            Some(leader) if seen.lacks_vote(&line, by_config, &links) => {
+            Some(leader) if seen.lacks_vote(&line, &links) => {
                 let Some(link) = links.to_member(&raft, leader, Purpose::Forward) else {
                     continue;
                 };
@@ -121,14 +120,14 @@ struct Seen {
 impl Seen {
     /// Is it a member that is to vote, and does not? Its line in the config says so, or the ensemble's own if it joined
     /// without one.
-    fn lacks_vote(&self, line: &PeerMember, by_config: bool, links: &Links) -> bool {
+    fn lacks_vote(&self, line: &PeerMember, links: &Links) -> bool {
         let Some(known) = &self.own_line else {
             return false;
         };
         let is_to_vote = if links.joining().joined.is_some() {
             is_participant(known)
         } else {
-            by_config && line.votes
+            links.by_config() && line.votes
         };
         is_to_vote && !self.votes
     }

@@ -98,8 +98,7 @@ pub(super) async fn start(
             }
             serve_peers(peers, links, &raft, in_flight, checkpoints)?;
             admit::join(&raft, links).await.map_err(&why)?;
-            let by_config = !peers.reconfig_enabled && peers.joined.is_none();
-            tokio::spawn(admit::tend(raft.clone(), Arc::clone(links), by_config));
+            tokio::spawn(admit::tend(raft.clone(), Arc::clone(links)));
         }
         _ => {
             lead(&raft, node_id).await.map_err(&why)?;
@@ -235,8 +234,7 @@ fn open(
         on_failure,
     )?;
     let reader = log.reader();
-    let path = options.dir.join(NODE_ID_FILE);
-    let stored = atomic_file::read(&*options.disk, &path)?;
+    let stored = read_node_id(&*options.disk, &options.dir)?;
     let applied = machine.applied();
     if let (None, Some(applied)) = (&stored, &applied) {
         return Err(StartError::NotThisLog {
@@ -245,12 +243,8 @@ fn open(
         });
     }
     let node_id = match stored {
-        Some(bytes) => decode_node_id(&bytes).ok_or(LogError::Damaged {
-            file: path,
-            offset: 0,
-            reason: "the content is no node id",
-        })?,
-        None => make_node_id(&*options.disk, &path)?,
+        Some(node_id) => node_id,
+        None => make_node_id(&*options.disk, &options.dir.join(NODE_ID_FILE))?,
     };
     if let (Some(received), Some(applied)) = (machine.received(), &applied)
         && received == applied.index
@@ -300,8 +294,12 @@ pub(super) fn go_on_behind(log: &mut Log, applied: &Applied) -> Result<(), Start
 /// # Errors
 /// When the file cannot be read, or is damaged.
 pub fn stored_node_id(dir: &Path) -> Result<Option<u64>, StartError> {
+    read_node_id(&RealDisk, dir)
+}
+
+fn read_node_id(disk: &dyn Disk, dir: &Path) -> Result<Option<u64>, StartError> {
     let path = dir.join(NODE_ID_FILE);
-    let Some(bytes) = atomic_file::read(&RealDisk, &path)? else {
+    let Some(bytes) = atomic_file::read(disk, &path)? else {
         return Ok(None);
     };
     let node_id = decode_node_id(&bytes).ok_or(LogError::Damaged {
