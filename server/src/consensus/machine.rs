@@ -17,7 +17,7 @@ use super::checkpoint::Outgoing;
 use super::encoding::{decode_stored_membership, encode_stored_membership, log_id};
 use super::types::{LogId, RaftEntry, StoredMembership, Types};
 use crate::config::Member;
-use crate::log::Position;
+use crate::log::{LogReader, Position};
 
 /// Entries given to [`StateMachine::apply`] at once.
 const APPLY_ENTRIES_MAX: usize = 1024;
@@ -95,6 +95,10 @@ pub trait StateMachine: Send + 'static {
 
     /// How far it has come for good: a restart after a power cut begins there or later. The log before may go.
     fn flushed(&self) -> Option<Applied>;
+
+    /// The log that the entries come from. It may be durable less far than what is applied: what is made durable of the
+    /// state must not overtake it, or a power cut leaves a state that nobody can go on from.
+    fn follow(&mut self, log: LogReader);
 
     /// Applies the entries, which follow [`StateMachine::applied`] without a gap. Replies and events go out from here.
     fn apply(&mut self, batch: Vec<Entry>);

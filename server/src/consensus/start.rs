@@ -234,6 +234,7 @@ fn open(
         on_failure,
     )?;
     let reader = log.reader();
+    machine.follow(reader.clone());
     let stored = read_node_id(&*options.disk, &options.dir)?;
     let applied = machine.applied();
     if let (None, Some(applied)) = (&stored, &applied) {

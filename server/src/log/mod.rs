@@ -29,7 +29,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 pub use disk::{Disk, LockGuard, LogFile, RealDisk};
 pub use error::{LogError, LogFailure};
@@ -140,11 +140,14 @@ impl Log {
                 segments: chain.segments,
                 recent: Recent::new(options.recent_bytes),
                 last: chain.last,
+                durable_before: next_index(chain.last),
+                closed: false,
                 committed: chain.committed,
                 purged: chain.purged,
                 vote,
                 restarts_queued: 0,
             }),
+            progressed: Condvar::new(),
             failure: OnceLock::new(),
             stats: Mutex::default(),
         });
@@ -222,6 +225,7 @@ impl Log {
                 return;
             }
             state.last = position;
+            state.durable_before = state.durable_before.min(next_index(position));
             state.recent.truncate(next_index(position));
             state.restarts_queued += 1;
         }

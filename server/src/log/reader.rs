@@ -47,6 +47,20 @@ impl LogReader {
         self.shared.state.lock().last
     }
 
+    /// Waits until the entry at this index, and all before it, are durable here. False when they never will be, as the
+    /// log has failed or is closed.
+    #[must_use]
+    pub fn wait_durable(&self, index: u64) -> bool {
+        let mut state = self.shared.state.lock();
+        while state.durable_before <= index {
+            if state.closed || self.shared.failure.get().is_some() {
+                return false;
+            }
+            self.shared.progressed.wait(&mut state);
+        }
+        true
+    }
+
     /// The last entry that was purged.
     pub fn purged(&self) -> Option<Position> {
         self.shared.state.lock().purged

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::disk::LogFile;
 use super::error::LogFailure;
@@ -107,6 +107,8 @@ impl Segment {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
+    /// Told when [`State::durable_before`] rises, of the failure, and of the end.
+    pub(crate) progressed: Condvar,
     /// Set once, by the first failed write or sync.
     pub(crate) failure: OnceLock<LogFailure>,
     pub(crate) stats: Mutex<Counts>,
@@ -130,6 +132,10 @@ pub(crate) struct State {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) recent: Recent,
     pub(crate) last: Option<Position>,
+    /// The entries before this index are durable, or replaced by what is further.
+    pub(crate) durable_before: u64,
+    /// The writer is gone: nothing more becomes durable.
+    pub(crate) closed: bool,
     pub(crate) committed: Option<Position>,
     pub(crate) purged: Option<Position>,
     pub(crate) vote: Option<Bytes>,

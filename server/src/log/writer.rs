@@ -17,7 +17,7 @@ use super::record::{self, Position, Record, encoded_len, record_seed};
 use super::segment::{
     ActiveHeader, BatchStart, HEADER_BLOCK_LEN, MARK_LEN, Mark, SegmentHeader, next_index,
 };
-use super::segments::{Segment, Shared};
+use super::segments::{Segment, Shared, State};
 
 /// Most bytes in one write. More are split, so that memory and the time of a sync stay bounded.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -283,6 +283,7 @@ impl Writer {
         let dead: Vec<_> = {
             let mut state = self.shared.state.lock();
             state.restarts_queued -= 1;
+            self.note_durable(&mut state);
             let newest = self.generation();
             state
                 .segments
@@ -350,9 +351,7 @@ impl Writer {
         let dead: Vec<_> = {
             let mut state = self.shared.state.lock();
             state.segments.extend(new);
-            if state.restarts_queued == 0 {
-                state.recent.evict(next_index(self.tip.last));
-            }
+            self.note_durable(&mut state);
             let needless = state
                 .segments
                 .iter()
@@ -363,6 +362,15 @@ impl Writer {
         };
         for segment in dead {
             self.preparer.discard(segment);
+        }
+    }
+
+    /// Notes how far the log is durable, unless entries that are to be replaced lie there.
+    fn note_durable(&self, state: &mut State) {
+        if state.restarts_queued == 0 {
+            state.durable_before = next_index(self.tip.last);
+            state.recent.evict(state.durable_before);
+            self.shared.progressed.notify_all();
         }
     }
 
@@ -382,6 +390,9 @@ impl Writer {
             tracing::error!(%failure, "the log failed; nothing is acknowledged any more");
             self.batch = Batch::default();
             let failure = self.shared.failure.get_or_init(|| failure);
+            // Whoever looked before is waiting now.
+            drop(self.shared.state.lock());
+            self.shared.progressed.notify_all();
             if let Some(on_failure) = self.on_failure.take() {
                 on_failure(failure);
             }
@@ -398,6 +409,13 @@ impl Writer {
                 more: waiting.peek().is_some(),
             });
         }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.state.lock().closed = true;
+        self.shared.progressed.notify_all();
     }
 }
 

@@ -1,9 +1,10 @@
 //! The thread that writes what is buffered to the store, and makes it durable from time to time.
 //!
-//! The log may be purged, and a restart begins, where the store is durable.
+//! The log may be purged, and a restart begins, where the store is durable. An entry is applied once a quorum has it,
+//! which may be before this member's own log has: its changes reach the store only after it is durable here.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use super::Node;
 use super::machine::{FLUSH_WAIT, applied};
 use crate::apply::Meta;
 use crate::consensus::Applied;
+use crate::log::LogReader;
 use crate::tree::StoreError;
 
 /// When to flush.
@@ -51,6 +53,8 @@ struct Shared {
     changed: Condvar,
     /// How far the store is durable.
     durable: Mutex<Option<Applied>>,
+    /// The log that the applied entries come from.
+    log: OnceLock<LogReader>,
     /// Held during a flush, and while the tree is replaced.
     flushing: Mutex<()>,
 }
@@ -80,6 +84,11 @@ impl FlushSignal {
         while wanted.done == done && !wanted.stop {
             self.shared.changed.wait_for(&mut wanted, FLUSH_WAIT);
         }
+    }
+
+    /// What is applied from now on comes from this log.
+    pub(super) fn follow(&self, log: LogReader) {
+        assert!(self.shared.log.set(log).is_ok(), "a server has one log");
     }
 
     /// Keeps the flusher from the tree.
@@ -119,6 +128,7 @@ impl Flusher {
             wanted: Mutex::default(),
             changed: Condvar::new(),
             durable: Mutex::new(applied(meta)),
+            log: OnceLock::new(),
             flushing: Mutex::new(()),
         };
         Self {
@@ -161,8 +171,9 @@ impl Flusher {
                 // Nobody may wait for a flush that will never come.
                 work.signal.stop();
                 match ended {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => fatal(Some(error)),
+                    // The log tells by itself why it failed.
+                    Ok(Ok(()) | Err(Ended::Log)) => {}
+                    Ok(Err(Ended::Store(error))) => fatal(Some(error)),
                     Err(_panic) => fatal(None),
                 }
             })?;
@@ -180,6 +191,19 @@ impl Flusher {
     }
 }
 
+/// Why the flusher ends before it is asked to.
+enum Ended {
+    Store(StoreError),
+    /// What is applied will never be durable in the log.
+    Log,
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
 struct Work {
     node: Arc<Node>,
     signal: FlushSignal,
@@ -192,7 +216,7 @@ struct Work {
 }
 
 impl Work {
-    fn run(&mut self, durable: &impl Fn()) -> Result<(), StoreError> {
+    fn run(&mut self, durable: &impl Fn()) -> Result<(), Ended> {
         let policy = self.signal.shared.policy;
         loop {
             let wanted = self.wait(policy);
@@ -230,13 +254,13 @@ impl Work {
         taken
     }
 
-    fn flush(&mut self) -> Result<(), StoreError> {
+    fn flush(&mut self) -> Result<(), Ended> {
         let signal = self.signal.clone();
         let _held = signal.hold();
         self.flush_held()
     }
 
-    fn flush_held(&mut self) -> Result<(), StoreError> {
+    fn flush_held(&mut self) -> Result<(), Ended> {
         let (frozen, bytes, store) = {
             let mut state = self.node.state.write();
             if state.damaged {
@@ -245,9 +269,15 @@ impl Work {
             self.written = applied(&state.meta);
             let bytes = state.tree.buffered_bytes();
             state.store_meta();
-            (state.tree.freeze(), bytes, Arc::clone(state.tree.store()))
+            let store = Arc::clone(state.tree.store());
+            (state.tree.freeze(), bytes, store)
         };
         if let Some(frozen) = frozen {
+            if let (Some(log), Some(applied)) = (self.signal.shared.log.get(), &self.written)
+                && !log.wait_durable(applied.index)
+            {
+                return Err(Ended::Log);
+            }
             store.write(&frozen)?;
             let emptied = self.node.state.write().tree.flushed();
             drop((frozen, emptied));
@@ -259,7 +289,7 @@ impl Work {
         Ok(())
     }
 
-    fn sync(&mut self, durable: &impl Fn()) -> Result<(), StoreError> {
+    fn sync(&mut self, durable: &impl Fn()) -> Result<(), Ended> {
         self.synced = Some(Instant::now());
         let signal = self.signal.clone();
         let _held = signal.hold();

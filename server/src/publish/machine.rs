@@ -13,6 +13,7 @@ use crate::apply::{Batch, Command, Meta, Outcome, Reply, State, execute, members
 use crate::config::ReplicatedSettings;
 use crate::connection::{Connection, Scope, Session, answer_behind};
 use crate::consensus::{Applied, Checkpoints, Entry, Payload, StateMachine, member_lines};
+use crate::log::LogReader;
 use crate::tree::{Lookup, Store, StoreError};
 use crate::watch::{Fired, Sink};
 
@@ -48,6 +49,10 @@ impl StateMachine for Machine {
 
     fn flushed(&self) -> Option<Applied> {
         self.flush.durable()
+    }
+
+    fn follow(&mut self, log: LogReader) {
+        self.flush.follow(log);
     }
 
     fn apply(&mut self, batch: Vec<Entry>) {

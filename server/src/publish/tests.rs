@@ -1,7 +1,7 @@
 //! Batches on their way out, and entries on their way into the state and the store.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +13,8 @@ use super::*;
 use crate::apply::{Batch, BatchWriter, Command, Meta, State, SupportedRules};
 use crate::config::{Config, Flags};
 use crate::consensus::{Entry, Payload, StateMachine};
+use crate::log::simulated::{Operation, SimulatedDisk};
+use crate::log::{Log, LogOptions, Position, Record, RecordKind};
 use crate::tree::Key;
 
 const MEMBER: u64 = 1;
@@ -162,6 +164,62 @@ fn what_is_flushed_is_the_state_after_a_whole_entry() {
     let reopened = State::open(&dir.path().join("tree"), 0).unwrap();
     assert_eq!(reopened.meta, meta, "the last flush holds everything");
     reopened.validate().unwrap();
+}
+
+#[test]
+fn what_a_power_cut_may_take_from_the_log_is_not_in_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History::of_batches(60);
+    let node = node(&dir);
+    let policy = FlushPolicy {
+        buffer_bytes: 0,
+        buffer_bytes_max: usize::MAX,
+        ..FlushPolicy::default()
+    };
+    let mut flusher = Flusher::new(policy, &node.state.read().meta);
+    flusher
+        .start(&node, || {}, |error| panic!("{error:?}"))
+        .unwrap();
+    let mut machine = machine(&node, flusher.signal());
+    let store = Arc::clone(node.state.read().tree.store());
+    let disk = SimulatedDisk::new();
+    let options = LogOptions {
+        segment_bytes: 1 << 20,
+        first_segment_bytes: 1 << 20,
+        recent_bytes: 1 << 20,
+    };
+    let opened = Arc::new(disk.clone());
+    let mut log = Log::open(opened, Path::new("log"), options, Box::new(|_| {})).unwrap();
+    machine.follow(log.reader());
+    let (gate, held) = crossbeam::channel::bounded::<()>(0);
+    disk.fail_when(move |operation, _| {
+        if operation == Operation::Sync {
+            // Until the gate is gone.
+            let _ = held.recv();
+        }
+        None
+    });
+    let written = || {
+        let record = store.record(&Key::meta()).unwrap();
+        record.map_or(0, |record| Meta::decode(&record).unwrap().index)
+    };
+    for entry in history.entries {
+        let record = Record {
+            position: Position {
+                index: entry.index,
+                term: entry.term,
+            },
+            kind: RecordKind::Command,
+            payload: Bytes::new(),
+        };
+        log.append(vec![record], Box::new(|_| {}));
+        machine.apply(vec![entry]);
+        assert_eq!(written(), 0, "the store is ahead of the log");
+    }
+    drop(gate);
+    log.close().unwrap();
+    flusher.stop();
+    assert_eq!(written(), node.state.read().meta.index);
 }
 
 #[test]

@@ -112,6 +112,8 @@ impl StateMachine for Machine {
         self.seen.lock().flushed.clone()
     }
 
+    fn follow(&mut self, _log: LogReader) {}
+
     fn checkpoints(&self) -> Arc<dyn Checkpoints> {
         Arc::new(NoCheckpoints)
     }

@@ -20,6 +20,39 @@ fn open_counting(disk: &SimulatedDisk) -> (Log, Arc<AtomicU32>) {
 }
 
 #[test]
+fn who_waits_for_an_entry_is_told_when_it_is_durable_and_when_it_never_will_be() {
+    let disk = SimulatedDisk::new();
+    let (mut log, _) = open_counting(&disk);
+    let reader = log.reader();
+    append(&mut log, numbered(0..5)).unwrap();
+    assert!(reader.wait_durable(4));
+    let waits = |index| {
+        let reader = reader.clone();
+        std::thread::spawn(move || reader.wait_durable(index))
+    };
+    let later = waits(7);
+    append(&mut log, numbered(5..8)).unwrap();
+    assert!(later.join().unwrap());
+    // What replaces entries must be durable itself.
+    log.truncate_after(Some(Position { index: 5, term: 1 }));
+    assert!(reader.wait_durable(5), "what is kept is durable");
+    let replaced = waits(6);
+    append(&mut log, vec![record(6, 2, "another")]).unwrap();
+    assert!(replaced.join().unwrap());
+    let never = waits(7);
+    disk.fail_when(|operation, _| (operation == Operation::Sync).then_some(ErrorKind::Other));
+    append(&mut log, vec![record(7, 2, "lost")]).unwrap_err();
+    assert!(!never.join().unwrap());
+
+    let disk = SimulatedDisk::new();
+    let (log, _) = open_counting(&disk);
+    let reader = log.reader();
+    let beyond_the_end = std::thread::spawn(move || reader.wait_durable(0));
+    log.close().unwrap();
+    assert!(!beyond_the_end.join().unwrap());
+}
+
+#[test]
 fn after_a_failed_sync_nothing_is_acknowledged() {
     for failing in [Operation::Sync, Operation::Write] {
         let disk = SimulatedDisk::new();
