@@ -8,7 +8,7 @@
 //   2  1: the disk is full for all that makes a file longer; 2: for every write
 //   3  not 0: every fsync and fdatasync fails with EIO
 //   8  reads of the wall clock that were shifted
-//   9  syncs that took longer
+//   9  syncs that take longer, counted when they begin
 //  10  writes that were refused
 //  11  syncs that failed
 //
@@ -187,8 +187,8 @@ static int sync_fails(int fd) {
     if (!is_ours(fd)) return 0;
     if (delay) {
         struct timespec rest = {.tv_sec = delay / 1000, .tv_nsec = delay % 1000 * 1000000};
-        while (syscall(SYS_nanosleep, &rest, &rest) && errno == EINTR) continue;
         count(DELAYED);
+        while (syscall(SYS_nanosleep, &rest, &rest) && errno == EINTR) continue;
     }
     if (!number(SYNC_FAILS)) return 0;
     count(FAILED);

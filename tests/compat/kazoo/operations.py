@@ -1,6 +1,6 @@
 """Znodes: create, read, write, delete, and what their Stat says."""
 
-from harness import case, equal, raises
+from harness import case, equal, eventually, raises
 
 from kazoo.exceptions import ConnectionLoss, NoNodeError
 
@@ -213,7 +213,7 @@ def chroot(scene):
     seen = []
     inside.get("/a", watch=seen.append)
     outside.set(scene.root + "/a", b"y")
-    inside.sync("/a")
+    eventually(lambda: seen, "an event")
     equal([event.path for event in seen], ["/a"], "event paths")
 
 

@@ -424,6 +424,19 @@ impl Ensemble {
         self.until("one leader", only_leader)
     }
 
+    /// Waits until a running member other than this one leads.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    #[track_caller]
+    pub fn wait_for_another_leader(&self, than: usize) {
+        self.until("another leader", |modes| {
+            let leads =
+                |(id, mode): &(usize, Option<Mode>)| *id != than && *mode == Some(Mode::Leader);
+            modes.iter().any(leads).then_some(())
+        });
+    }
+
     /// Waits until one running member leads and all others follow; gives back the leader.
     ///
     /// # Panics

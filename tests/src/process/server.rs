@@ -29,6 +29,7 @@ pub struct ServerOptions<'a> {
     data_dir: PathBuf,
     port: u16,
     settings: Vec<String>,
+    environment: Vec<(&'static str, PathBuf)>,
     flags: Vec<(&'static str, String)>,
     config: Option<PathBuf>,
     namespace: Option<&'a Namespace>,
@@ -47,6 +48,7 @@ impl<'a> ServerOptions<'a> {
             data_dir: data_dir.into(),
             port: free_port().expect("some port is free"),
             settings: vec!["admin.enableServer=false".to_owned()],
+            environment: Vec::new(),
             flags: Vec::new(),
             config: None,
             namespace: None,
@@ -103,6 +105,13 @@ impl<'a> ServerOptions<'a> {
         }
     }
 
+    /// With more in its environment.
+    #[must_use]
+    pub fn environment(mut self, more: impl IntoIterator<Item = (&'static str, PathBuf)>) -> Self {
+        self.environment.extend(more);
+        self
+    }
+
     /// In a mount namespace of its own.
     #[must_use]
     pub fn inside(self, namespace: &'a Namespace) -> Self {
@@ -136,6 +145,7 @@ impl<'a> ServerOptions<'a> {
         if self.plain {
             command.env("NO_COLOR", "1");
         }
+        command.envs(self.environment.iter().map(|(key, value)| (key, value)));
         command.arg("serve");
         if !self.config_alone {
             command.arg("--data-dir").arg(&self.data_dir);

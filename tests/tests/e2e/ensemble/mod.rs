@@ -7,6 +7,7 @@ mod behind;
 mod commands;
 mod everyone_killed;
 mod forms_and_serves;
+mod hanging_disk;
 mod join;
 mod leader_killed;
 mod local_sessions;
