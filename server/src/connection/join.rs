@@ -74,6 +74,8 @@ pub enum Reply {
 pub struct Joins {
     /// Tickets and the N that they were promised, the oldest first.
     promised: Mutex<VecDeque<(u64, u8)>>,
+    /// Is it written down that this server, which stands alone, becomes an ensemble? Several may ask for it at once.
+    is_written: Mutex<bool>,
     /// This server has to start again, as an ensemble.
     pub becomes_ensemble: Notify,
 }
@@ -145,13 +147,15 @@ fn answer(node: &Node, peer: IpAddr, local: SocketAddr, request: &Request) -> Re
         return Reply::Wait("it is starting".to_owned());
     };
     let Some(ensemble) = &node.config.ensemble else {
-        return match become_ensemble(node, local.ip().to_canonical(), cluster_id) {
-            Ok(()) => {
-                node.joins.becomes_ensemble.notify_one();
-                Reply::Wait("it becomes an ensemble".to_owned())
+        let mut is_written = node.joins.is_written.lock();
+        if !*is_written {
+            if let Err(error) = become_ensemble(node, local.ip().to_canonical(), cluster_id) {
+                return Reply::Refused(format!("it cannot become an ensemble: {error}"));
             }
-            Err(error) => Reply::Refused(format!("it cannot become an ensemble: {error}")),
-        };
+            *is_written = true;
+            node.joins.becomes_ensemble.notify_one();
+        }
+        return Reply::Wait("it becomes an ensemble".to_owned());
     };
     let status = consensus.status();
     let known = status.members.iter();

@@ -32,7 +32,9 @@ async fn three() -> Ensemble {
 async fn one_grows_to_three_and_five_under_writes() {
     let mut ensemble = first_of(5);
     let looker = connect_to(&ensemble, 1).await;
-    let mut numbers = Numbers::start(connect(&ensemble.connect_string(), LONG).await);
+    // Its session, which owns ephemerals, outlives the writing.
+    let writer = connect(&ensemble.connect_string(), LONG).await;
+    let mut numbers = Numbers::start(writer.clone());
     numbers.advance(20).await;
     for (joining, all) in [([2, 3], &[1, 2, 3][..]), ([4, 5], &[1, 2, 3, 4, 5])] {
         // At once: each gets a number of its own.
