@@ -15,6 +15,7 @@ mod checkpoint;
 mod encoding;
 mod error;
 mod in_flight;
+mod leader_gone;
 mod log_store;
 mod machine;
 mod messages;

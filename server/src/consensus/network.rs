@@ -187,6 +187,19 @@ impl Links {
         Some(self.to(node_id, &node.addr, purpose))
     }
 
+    /// Where a member is, as the ensemble knows it; none if it is no member.
+    pub(super) fn target(
+        &self,
+        raft: &Raft<Types, MachineAdapter>,
+        node_id: u64,
+    ) -> Option<Target> {
+        let metrics = raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let node = metrics.membership_config.membership().get_node(&node_id)?;
+        let addresses = addresses(&self.members, self.by_config, &node.addr);
+        Some(Target { node_id, addresses })
+    }
+
     /// The link to a node that the ensemble knows by this line.
     pub(super) fn to(&self, node_id: u64, line: &str, purpose: Purpose) -> Link {
         let mut open = self.open.lock();

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::admit;
 use super::checkpoint::Incoming;
 use super::in_flight::InFlight;
+use super::leader_gone::LeaderGone;
 use super::machine::MachineAdapter;
 use super::messages;
 use super::network::Links;
@@ -55,6 +56,7 @@ pub(super) struct Service {
     pub(super) in_flight: InFlight,
     pub(super) peers: PeerOptions,
     pub(super) incoming: Arc<Incoming>,
+    pub(super) leader_gone: Arc<LeaderGone>,
 }
 
 fn malformed() -> String {
@@ -169,6 +171,10 @@ pub(super) fn decode_report(mut answer: Bytes) -> Option<(Duration, Bytes)> {
 }
 
 impl peer::Service for Service {
+    fn ended(&self, from: &Identity) {
+        self.leader_gone.link_ended(from.node_id);
+    }
+
     fn accept(&self, from: &Identity, kind: u8, body: Bytes) -> Answer {
         let raft = self.raft.clone();
         if kind != kind::ADMIT && self.is_stranger(from) {

@@ -17,6 +17,7 @@ use super::checkpoint::Incoming;
 use super::encoding::{decode_node_id, encode_node_id};
 use super::error::{Failure, StartError};
 use super::in_flight::InFlight;
+use super::leader_gone::LeaderGone;
 use super::log_store::{LogStore, raft_entry};
 use super::machine::{self, Applied, Checkpoints, MachineAdapter, StateMachine};
 use super::network::{Joining, Links, Network};
@@ -192,6 +193,7 @@ fn serve_peers(
         in_flight,
         peers: peers.clone(),
         incoming: Arc::new(Incoming::new(checkpoints)),
+        leader_gone: LeaderGone::new(raft.clone(), Arc::clone(links)),
     };
     let local = Arc::clone(links.local());
     tokio::spawn(peer::listen(listener, local, Arc::new(service)));

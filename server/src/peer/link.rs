@@ -132,6 +132,18 @@ pub async fn probe(local: &Local, target: &Target) -> Result<Identity, LinkError
     Ok(other)
 }
 
+/// Is there certainly no process at the target: does every one of its addresses refuse a connection?
+pub async fn is_refused(target: &Target) -> bool {
+    for (host, port) in &target.addresses {
+        let connecting = TcpStream::connect((host.as_str(), *port));
+        match timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+            _ => return false,
+        }
+    }
+    !target.addresses.is_empty()
+}
+
 async fn run(local: Arc<Local>, target: Arc<Mutex<Target>>, mut queue: mpsc::Receiver<Request>) {
     // Only changes are told: a member that is away is tried many times a second.
     let mut told = None;

@@ -37,6 +37,9 @@ pub trait Service: Send + Sync + 'static {
     /// Takes a request of the member. Called in the order in which a link brought them, and must not wait; the answers
     /// may come in any order.
     fn accept(&self, from: &Identity, kind: u8, body: Bytes) -> Answer;
+
+    /// A link of the member has ended, for whatever reason.
+    fn ended(&self, from: &Identity);
 }
 
 /// Accepts links until it is dropped.
@@ -62,6 +65,8 @@ pub async fn listen(listener: TcpListener, local: Arc<Local>, service: Arc<dyn S
         links.spawn(async move {
             let ended = match greet(stream, peer, &local).await {
                 Ok(caller) => caller.serve(peer, &*service).await,
+                // It only looked whether anybody is here.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
                 Err(error) => {
                     let (host, text) = (peer.ip().to_canonical(), error.to_string());
                     if complaints.is_news(host, &text, Instant::now()) {
@@ -100,6 +105,7 @@ impl Caller {
                 exchange(tokio::io::split(stream), received, &from, service).await
             }
         };
+        service.ended(&from);
         match ended {
             // A member that stops or dies drops its links.
             Err(error) if is_end(&error) => Ok(()),

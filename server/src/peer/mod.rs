@@ -21,6 +21,6 @@ mod tests;
 mod tls;
 
 pub use hello::{Identity, Local};
-pub use link::{Link, LinkError, Target, probe};
+pub use link::{Link, LinkError, Target, is_refused, probe};
 pub use listener::{Answer, Service, listen};
 pub use tls::{Tls, TlsError};

@@ -2,6 +2,7 @@
 
 mod tls;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -20,6 +21,8 @@ const REFUSE: u8 = 2;
 struct Echo;
 
 impl Service for Echo {
+    fn ended(&self, _from: &Identity) {}
+
     fn accept(&self, from: &Identity, kind: u8, body: Bytes) -> Answer {
         let from = from.my_id;
         Box::pin(async move {
@@ -75,6 +78,23 @@ async fn requests_are_answered_in_any_number_and_refusals_say_why() {
         link.call(REFUSE, Bytes::new()).await,
         Err(LinkError::Refused("server 2 asks too much".to_owned()))
     );
+}
+
+#[tokio::test]
+async fn nobody_is_there_when_every_address_refuses() {
+    let (port, _) = member(identity(1)).await;
+    assert!(!is_refused(&target(port, 0)).await);
+    // Bound, so that nobody else gets it, and not listening.
+    let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    bound.bind(&any.into()).unwrap();
+    let closed = bound.local_addr().unwrap().as_socket().unwrap().port();
+    assert!(is_refused(&target(closed, 0)).await);
+    let mut either = target(closed, 0);
+    either.addresses.extend(target(port, 0).addresses);
+    assert!(!is_refused(&either).await);
+    either.addresses.clear();
+    assert!(!is_refused(&either).await, "nobody knows where it is");
 }
 
 #[tokio::test]

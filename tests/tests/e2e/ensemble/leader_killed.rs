@@ -24,8 +24,13 @@ async fn a_client_goes_on_with_its_session_while_leaders_are_killed() {
             !said.contains("ERROR") && !said.contains("panicked"),
             "round {round}:\n{said}"
         );
-        // The two that are left elect another one.
+        // The two that are left see that its process is gone, and elect another one.
         numbers.advance(BATCH).await;
+        let saw = |id: &usize| {
+            let server = ensemble.server(*id);
+            server.stderr().contains("the leader's process is gone")
+        };
+        assert!(ensemble.running().iter().any(saw), "round {round}");
         ensemble.start_member(killed);
         ensemble.settle();
         numbers.advance(BATCH).await;
