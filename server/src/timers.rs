@@ -170,8 +170,11 @@ pub async fn give_up_lead_if_disk_hangs(node: Arc<Node>, consensus: Consensus) {
         checks.tick().await;
         let hangs = consensus.status().log.writing_for;
         let hangs = hangs.filter(|time| *time > limit);
-        // The only voter has nobody to give the lead to, and its data may be all there is.
-        if let (Some(time), Some(_)) = (hangs, node.leads())
+        // Who is out of touch leads nobody, even if it cannot save the vote that would tell it so. The only voter has
+        // nobody to give the lead to, and its data may be all there is.
+        let leads = || node.leads().is_some() && node.contact.is_current();
+        if let Some(time) = hangs
+            && leads()
             && consensus.voters() > 1
         {
             tracing::warn!(
@@ -179,7 +182,9 @@ pub async fn give_up_lead_if_disk_hangs(node: Arc<Node>, consensus: Consensus) {
                 "a sync of the log does not end: another member is to lead"
             );
             consensus.hand_over().await;
-            if node.leads().is_some() {
+            // Until what confirmed this leader before counts no more.
+            tokio::time::sleep(limit).await;
+            if leads() {
                 return;
             }
         }
