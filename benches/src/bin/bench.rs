@@ -132,6 +132,9 @@ struct Measure {
     /// Write the report, each round included, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the report into docs/performance.md
+    #[arg(long)]
+    write_docs: bool,
 }
 
 #[derive(Debug, Args)]
@@ -168,9 +171,6 @@ struct Compare {
     /// Do not measure the limits
     #[arg(long)]
     no_limits: bool,
-    /// Write the report into docs/performance.md
-    #[arg(long)]
-    write_docs: bool,
 }
 
 fn name_and_command(text: &str) -> Result<(String, String), String> {
@@ -204,7 +204,7 @@ fn compare(arguments: &Compare) -> Result<ExitCode, Box<dyn Error>> {
         limits: !arguments.no_limits,
         ..measure.comparison(LINES)?
     };
-    run(measure, &comparison, arguments.write_docs)
+    run(measure, &comparison)
 }
 
 fn ensemble(arguments: &Ensemble) -> Result<ExitCode, Box<dyn Error>> {
@@ -222,7 +222,7 @@ fn ensemble(arguments: &Ensemble) -> Result<ExitCode, Box<dyn Error>> {
         ensemble: true,
         ..measure.comparison(ENSEMBLE_LINES)?
     };
-    run(measure, &comparison, false)
+    run(measure, &comparison)
 }
 
 fn list(lines: &[Line]) -> ExitCode {
@@ -233,11 +233,7 @@ fn list(lines: &[Line]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run(
-    arguments: &Measure,
-    comparison: &Comparison,
-    write_docs: bool,
-) -> Result<ExitCode, Box<dyn Error>> {
+fn run(arguments: &Measure, comparison: &Comparison) -> Result<ExitCode, Box<dyn Error>> {
     let machine = Machine::here(&data_folder(&arguments.installed)?);
     open_files_max()?;
     end_cleanly_when_interrupted(comparison.folder.clone())?;
@@ -247,7 +243,7 @@ fn run(
     if let Some(path) = &arguments.json {
         fs::write(path, json::render(comparison, &machine, &results)?)?;
     }
-    if write_docs {
+    if arguments.write_docs {
         let page = docs_folder().join(growth_report::PAGE);
         text::write(&page, comparison, &machine, &results)?;
     }

@@ -12,9 +12,13 @@ use crate::report::{Cell, Row, rows};
 use crate::server::products::Product;
 
 /// The section of the documentation that holds the report.
-const SECTION: Section = Section {
+const LINES: Section = Section {
     name: "lines",
     command: r#"make bench ARGS="--write-docs""#,
+};
+const ENSEMBLE: Section = Section {
+    name: "ensemble",
+    command: r#"make bench ARGS="ensemble --write-docs""#,
 };
 
 /// The whole report, for a terminal.
@@ -37,7 +41,11 @@ pub fn write(
     // A page of the documentation tells nobody's folders.
     let opening = [machine.describe_to_others()];
     let text = report(comparison, machine, results, &opening, Form::Page);
-    SECTION.write(page, &format!("## Side by side\n\n{text}"))
+    let (section, title) = match comparison.ensemble {
+        false => (LINES, "Side by side"),
+        true => (ENSEMBLE, "Three servers"),
+    };
+    section.write(page, &format!("## {title}\n\n{text}"))
 }
 
 /// How the report is written.
