@@ -64,7 +64,7 @@ impl LeaderGone {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let leads = metrics.vote.is_committed() && *metrics.vote.leader_id().node_id() == node_id;
-        (leads && metrics.id != node_id).then(|| metrics.vote.clone())
+        (leads && metrics.id != node_id).then(|| metrics.vote)
     }
 
     async fn look_into(&self, node_id: u64, vote: RaftVote) {
@@ -80,7 +80,7 @@ impl LeaderGone {
             looks += 1;
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
-        let request = TransferLeaderRequest::new(vote.clone(), NOBODY, None);
+        let request = TransferLeaderRequest::new(vote, NOBODY, None);
         if self.raft.handle_transfer_leader(request).await.is_err() {
             // openraft has ended, which others tell.
             return;
