@@ -166,17 +166,16 @@ pub async fn give_up_lead_if_disk_hangs(node: Arc<Node>, consensus: Consensus) {
     };
     let mut checks = tokio::time::interval(DISK_CHECK_INTERVAL);
     checks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // Who is out of touch leads nobody, even if it cannot save the vote that would tell it so. The only voter has nobody
+    // to give the lead to, and its data may be all there is.
+    let leads_and_hangs_for = || {
+        let leads = node.leads().is_some() && node.contact.is_current() && consensus.voters() > 1;
+        let hangs = consensus.status().log.writing_for;
+        hangs.filter(|time| leads && *time > limit)
+    };
     loop {
         checks.tick().await;
-        let hangs = consensus.status().log.writing_for;
-        let hangs = hangs.filter(|time| *time > limit);
-        // Who is out of touch leads nobody, even if it cannot save the vote that would tell it so. The only voter has
-        // nobody to give the lead to, and its data may be all there is.
-        let leads = || node.leads().is_some() && node.contact.is_current();
-        if let Some(time) = hangs
-            && leads()
-            && consensus.voters() > 1
-        {
+        if let Some(time) = leads_and_hangs_for() {
             tracing::warn!(
                 seconds = time.as_secs_f32(),
                 "a sync of the log does not end: another member is to lead"
@@ -184,7 +183,7 @@ pub async fn give_up_lead_if_disk_hangs(node: Arc<Node>, consensus: Consensus) {
             consensus.hand_over().await;
             // Until what confirmed this leader before counts no more.
             tokio::time::sleep(limit).await;
-            if leads() {
+            if leads_and_hangs_for().is_some() {
                 return;
             }
         }
