@@ -196,8 +196,14 @@ impl Links {
         let metrics = raft.metrics();
         let metrics = metrics.borrow_watched();
         let node = metrics.membership_config.membership().get_node(&node_id)?;
-        let addresses = addresses(&self.members, self.by_config, &node.addr);
-        Some(Target { node_id, addresses })
+        Some(self.target_of(node_id, &node.addr))
+    }
+
+    fn target_of(&self, node_id: u64, line: &str) -> Target {
+        Target {
+            node_id,
+            addresses: addresses(&self.members, self.by_config, line),
+        }
     }
 
     /// The link to a node that the ensemble knows by this line.
@@ -206,10 +212,7 @@ impl Links {
         if let Some(link) = open.get(&(node_id, purpose)) {
             return link.clone();
         }
-        let target = Target {
-            node_id,
-            addresses: addresses(&self.members, self.by_config, line),
-        };
+        let target = self.target_of(node_id, line);
         let _context = self.runtime.enter();
         let link = Link::open(Arc::clone(&self.local), target);
         open.insert((node_id, purpose), link.clone());

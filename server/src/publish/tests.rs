@@ -47,6 +47,20 @@ fn idle_flusher(node: &Node) -> Flusher {
     Flusher::new(FlushPolicy::default(), &node.state.read().meta)
 }
 
+/// One that flushes with each entry, and is waited for when so many bytes are buffered.
+fn busy_flusher(node: &Arc<Node>, buffer_bytes_max: usize) -> Flusher {
+    let policy = FlushPolicy {
+        buffer_bytes: 0,
+        buffer_bytes_max,
+        ..FlushPolicy::default()
+    };
+    let mut flusher = Flusher::new(policy, &node.state.read().meta);
+    flusher
+        .start(node, || {}, |error| panic!("{error:?}"))
+        .unwrap();
+    flusher
+}
+
 /// The entry at `index` with the batch of that number, so that number 0 stands at index 1.
 fn entry(number: u64, writer: BatchWriter) -> Entry {
     let bytes = writer.finish(MEMBER, 1, number, 1_700_000_000_000);
@@ -134,15 +148,7 @@ fn what_is_flushed_is_the_state_after_a_whole_entry() {
     let history = History::of_batches(60);
     let node = node(&dir);
     // A flush is asked for with each entry, and waited for only every few: it falls into the next entry.
-    let policy = FlushPolicy {
-        buffer_bytes: 0,
-        buffer_bytes_max: 256 << 10,
-        ..FlushPolicy::default()
-    };
-    let mut flusher = Flusher::new(policy, &node.state.read().meta);
-    flusher
-        .start(&node, || {}, |error| panic!("{error:?}"))
-        .unwrap();
+    let flusher = busy_flusher(&node, 256 << 10);
     let mut machine = machine(&node, flusher.signal());
     let store = Arc::clone(node.state.read().tree.store());
     let mut flushes = 0;
@@ -171,15 +177,7 @@ fn what_a_power_cut_may_take_from_the_log_is_not_in_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let history = History::of_batches(60);
     let node = node(&dir);
-    let policy = FlushPolicy {
-        buffer_bytes: 0,
-        buffer_bytes_max: usize::MAX,
-        ..FlushPolicy::default()
-    };
-    let mut flusher = Flusher::new(policy, &node.state.read().meta);
-    flusher
-        .start(&node, || {}, |error| panic!("{error:?}"))
-        .unwrap();
+    let flusher = busy_flusher(&node, usize::MAX);
     let mut machine = machine(&node, flusher.signal());
     let store = Arc::clone(node.state.read().tree.store());
     let disk = SimulatedDisk::new();
