@@ -64,9 +64,9 @@ pub async fn listen(listener: TcpListener, local: Arc<Local>, service: Arc<dyn S
         let complaints = Arc::clone(&complaints);
         links.spawn(async move {
             let ended = match greet(stream, peer, &local).await {
-                Ok(caller) => caller.serve(peer, &*service).await,
+                Ok(Some(caller)) => caller.serve(peer, &*service).await,
                 // It only looked whether anybody is here.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+                Ok(None) => Ok(()),
                 Err(error) => {
                     let (host, text) = (peer.ip().to_canonical(), error.to_string());
                     if complaints.is_news(host, &text, Instant::now()) {
@@ -114,15 +114,19 @@ impl Caller {
     }
 }
 
-/// Learns who calls.
-async fn greet(stream: TcpStream, peer: SocketAddr, local: &Local) -> io::Result<Caller> {
+/// Learns who calls; none if the caller left without a word.
+async fn greet(stream: TcpStream, peer: SocketAddr, local: &Local) -> io::Result<Option<Caller>> {
     prepare(&stream)?;
     let greeted = async {
+        let mut first = [0];
+        if stream.peek(&mut first).await? == 0 {
+            return Ok(None);
+        }
         let mut received = BytesMut::new();
-        match secured(stream, local).await? {
+        match secured(stream, first, local).await? {
             Stream::Plain(mut stream) => {
                 let hello = read_hello(&mut stream, &mut received).await?;
-                Ok((Stream::Plain(stream), received, hello, Ok(())))
+                Ok(Some((Stream::Plain(stream), received, hello, Ok(()))))
             }
             Stream::Tls(mut stream) => {
                 let hello = read_hello(&mut stream, &mut received).await;
@@ -133,13 +137,16 @@ async fn greet(stream: TcpStream, peer: SocketAddr, local: &Local) -> io::Result
                     ),
                     None => (hello?, Ok(())),
                 };
-                Ok((Stream::Tls(stream), received, hello, is_from_there))
+                Ok(Some((Stream::Tls(stream), received, hello, is_from_there)))
             }
         }
     };
-    let (mut stream, received, hello, is_from_there) = timeout(HELLO_TIMEOUT, greeted)
+    let greeted = timeout(HELLO_TIMEOUT, greeted)
         .await
         .unwrap_or_else(|_elapsed| Err(io::Error::other("it does not say who it is")))?;
+    let Some((mut stream, received, hello, is_from_there)) = greeted else {
+        return Ok(None);
+    };
     let own = local.identity();
     let checked = is_from_there.and_then(|()| hello.check(&own));
     let welcome = Welcome {
@@ -157,22 +164,18 @@ async fn greet(stream: TcpStream, peer: SocketAddr, local: &Local) -> io::Result
         }
     }
     checked.map_err(io::Error::other)?;
-    Ok(Caller {
+    Ok(Some(Caller {
         from: hello.from,
         stream,
         received,
-    })
+    }))
 }
 
 /// The connection with TLS over it, if the caller speaks it, and as it is, if that is allowed. The first byte tells.
-async fn secured(stream: TcpStream, local: &Local) -> io::Result<Stream> {
+async fn secured(stream: TcpStream, first: [u8; 1], local: &Local) -> io::Result<Stream> {
     let Some(tls) = local.tls() else {
         return Ok(Stream::Plain(stream));
     };
-    let mut first = [0];
-    if stream.peek(&mut first).await? == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
     if first == [tls::HANDSHAKE] {
         return Ok(Stream::Tls(Box::new(tls.accept(stream).await?)));
     }
