@@ -89,9 +89,9 @@ impl Reader<'_> {
     pub(super) fn answer_next(&self) -> Result<(), StoreError> {
         let mut taken = None;
         read(self.node, |state, loaded| {
-            taken = taken
-                .take()
-                .or_else(|| self.connection.queue().next_ready());
+            if taken.is_none() {
+                taken = self.connection.queue().next_ready();
+            }
             match &taken {
                 Some((asked, request)) => self.attempt(state, loaded, asked, request, true),
                 None => Ok(()),
@@ -458,7 +458,6 @@ mod tests {
 
     use super::*;
     use crate::apply::{Outcome, Reply};
-    use crate::config::{Config, Flags};
     use crate::connection::queue::Slot;
     use crate::watch::ConnectionId;
 
@@ -476,13 +475,7 @@ mod tests {
     #[test]
     fn a_read_between_two_writes_is_not_left_to_the_task() {
         let dir = tempfile::tempdir().unwrap();
-        let flags = Flags {
-            data_dir: Some(dir.path().to_owned()),
-            ..Flags::default()
-        };
-        let (config, _) = Config::load(&flags).unwrap();
-        let state = State::open(&dir.path().join("tree"), 1 << 20).unwrap();
-        let node = Node::new(Arc::new(config), state);
+        let node = crate::publish::tests::node(&dir);
         let peer = "127.0.0.1:1".parse().unwrap();
         let connection = Arc::new(Connection::new(ConnectionId(1), peer, false));
         let ended = AtomicBool::new(false);

@@ -28,4 +28,4 @@ pub use node::{Linearizer, Node};
 pub use proposer::{Origin, Proposer, Standing, Write};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

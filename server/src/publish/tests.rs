@@ -20,7 +20,8 @@ use crate::tree::Key;
 const MEMBER: u64 = 1;
 const CREATES: usize = 200;
 
-fn node(dir: &TempDir) -> Arc<Node> {
+/// A node with an empty tree in this folder.
+pub(crate) fn node(dir: &TempDir) -> Arc<Node> {
     let flags = Flags {
         data_dir: Some(dir.path().to_owned()),
         ..Flags::default()

@@ -116,6 +116,7 @@ async fn live(world: &Arc<World>, options: &Options) {
     for member in world.member_ids() {
         crash(world, member).await;
     }
+    // What their end has woken, such as the other ends of their streams, runs once more, in simulated time.
     SimRuntime::sleep(Duration::from_secs(1)).await;
 }
 
