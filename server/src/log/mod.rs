@@ -67,7 +67,7 @@ impl Default for LogOptions {
         LogOptions {
             segment_bytes: 64 << 20,
             first_segment_bytes: 1 << 20,
-            recent_bytes: 8 << 20,
+            recent_bytes: 2 << 20,
         }
     }
 }
