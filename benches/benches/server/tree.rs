@@ -1,4 +1,4 @@
-//! The tree: znodes in memory, packed and unpacked.
+//! The tree: znodes in memory, encoded and decoded.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::Criterion;
-use treekeeper_server::tree::{Lookup, Owner, Packed, Tree, Znode};
+use treekeeper_server::tree::{Lookup, Owner, Stored, Tree, Znode};
 
-const PATH: &str = "/population/0042/znode-of-the-bench-000000042000";
 /// With a thousand children.
 const PARENT: &str = "/population/0042";
 const CACHE_BYTES: u64 = 256 << 20;
@@ -24,12 +23,13 @@ fn znode() -> Znode {
 
 pub(crate) fn benches(criterion: &mut Criterion) {
     let znode = znode();
-    let packed = Packed::new(PATH, &znode);
-    criterion.bench_function("znode: pack", |bencher| {
-        bencher.iter(|| Packed::new(black_box(PATH), black_box(&znode)));
+    let mut scratch = Vec::new();
+    let stored = Stored::new(&znode, &mut scratch);
+    criterion.bench_function("znode: encode", |bencher| {
+        bencher.iter(|| Stored::new(black_box(&znode), &mut scratch));
     });
-    criterion.bench_function("znode: unpack", |bencher| {
-        bencher.iter(|| black_box(&packed).znode());
+    criterion.bench_function("znode: decode", |bencher| {
+        bencher.iter(|| Znode::decode(black_box(stored.as_bytes())));
     });
 
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -59,6 +59,14 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     });
     criterion.bench_function("tree: put a znode over another", |bencher| {
         bencher.iter(|| tree.put(step(), &znode));
+    });
+    // As `apply` does it.
+    criterion.bench_function("tree: look up a znode and change it", |bencher| {
+        bencher.iter(|| {
+            let path = step();
+            black_box(tree.lookup(path));
+            tree.put(path, &znode);
+        });
     });
     criterion.bench_function("tree: list 1000 children, not cached", |bencher| {
         bencher.iter_custom(|count| {

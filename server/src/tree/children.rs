@@ -6,10 +6,10 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::child_list::Builder;
-use super::{ChildList, Epoch, Key, Lookup, Packed, StoreError, Tree, Value, Znode};
+use super::{ChildList, Epoch, Key, Lookup, StoreError, Stored, Tree, Value, Znode};
 
 /// Changes that the store lacks: key → does the znode exist.
-type Overlay<'a> = BTreeMap<&'a Key, Option<&'a Packed>>;
+type Overlay<'a> = BTreeMap<&'a Key, Option<&'a Stored>>;
 
 /// The stored children of a znode, loaded outside the lock, to be completed under it with [`Tree::complete_children`].
 #[derive(Debug)]
@@ -158,9 +158,9 @@ impl Tree {
                     key: String::from_utf8_lossy(key.as_bytes()).into_owned(),
                 });
             }
-            for (key, packed) in overlay {
-                if let (Some(path), Some(packed)) = (key.path(), packed) {
-                    each(&path, &packed.znode());
+            for (key, stored) in overlay {
+                if let (Some(path), Some(stored)) = (key.path(), stored) {
+                    each(&path, &stored.znode());
                 }
             }
         }
@@ -217,9 +217,9 @@ impl Tree {
     }
 }
 
-fn znode_in(value: &Value) -> Option<&Packed> {
+fn znode_in(value: &Value) -> Option<&Stored> {
     match value {
-        Value::Znode(packed) => Some(packed),
+        Value::Znode(stored) => Some(stored),
         Value::Removed => None,
         Value::Record(_) => unreachable!("a znode's key never holds a record"),
     }

@@ -5,12 +5,13 @@
 //! applied) goes through the same write-behind buffer, so one flush always holds one index.
 //! Not here: what an operation means (`apply`), who may do it (`auth`), who is told (`watch`). No tokio, no clock.
 
+mod arena;
 mod child_list;
 mod children;
 mod key;
-mod packed;
 mod resident;
 mod store;
+mod stored;
 mod write_behind;
 mod znode;
 
@@ -23,8 +24,8 @@ use quick_cache::sync::Cache;
 pub use child_list::ChildList;
 pub use children::StoredChildren;
 pub use key::Key;
-pub use packed::Packed;
 pub use store::{Cached, Store, StoreError, StoreOptions};
+pub use stored::Stored;
 pub use write_behind::{Frozen, Value};
 pub use znode::{Owner, Znode};
 
@@ -63,10 +64,14 @@ pub struct Tree {
     buffer: WriteBehind,
     frozen: Option<Arc<Frozen>>,
     epoch: u64,
+    /// Where a znode is encoded.
+    scratch: Vec<u8>,
     /// How many znodes there are, as `apply` counts them; more than there can be until it has said.
     len: u64,
 }
 
+/// Bytes of the buffer for encoding that stay when larger ones were needed.
+const SCRATCH_BYTES_MAX: usize = 16 << 10;
 /// Child lists that the cache has room for before it first grows.
 const LISTS_ESTIMATE: usize = 256;
 /// Bytes that the cache of child lists takes for one entry beside them, nearly.
@@ -103,6 +108,7 @@ impl Tree {
             buffer: WriteBehind::default(),
             frozen: None,
             epoch: 0,
+            scratch: Vec::new(),
             len: u64::MAX,
         })
     }
@@ -123,7 +129,7 @@ impl Tree {
             Err(_) => {}
         }
         match self.buffered(&Key::znode(path)) {
-            Some(Value::Znode(packed)) => Lookup::Found(packed.znode()),
+            Some(Value::Znode(stored)) => Lookup::Found(stored.znode()),
             Some(Value::Removed) => Lookup::Absent,
             Some(Value::Record(_)) => unreachable!("a znode's key never holds a record"),
             None => Lookup::Unknown(Epoch(self.epoch)),
@@ -137,7 +143,8 @@ impl Tree {
             return false;
         }
         if let Some(znode) = loaded {
-            self.znodes.insert(Packed::new(path, znode));
+            self.znodes
+                .insert(path, &Stored::new(znode, &mut Vec::new()));
         }
         true
     }
@@ -165,9 +172,10 @@ impl Tree {
 
     /// Puts a znode.
     pub fn put(&mut self, path: &str, znode: &Znode) {
-        let packed = Packed::new(path, znode);
-        self.znodes.insert(packed.clone());
-        self.buffer.insert(Key::znode(path), Value::Znode(packed));
+        let stored = Stored::new(znode, &mut self.scratch);
+        self.scratch.shrink_to(SCRATCH_BYTES_MAX);
+        self.znodes.insert(path, &stored);
+        self.buffer.insert(Key::znode(path), Value::Znode(stored));
     }
 
     /// Removes the znode at `path`, which must have no children.

@@ -1,53 +1,65 @@
 //! The znodes in memory, within a budget.
 //!
-//! In: znodes as they are changed or loaded. Out: those that were looked up of late. Many small tables, each with a
-//! lock and a share of the budget: none of them is ever large enough for its growth or its cleaning to be felt.
-//! Not here: which znodes are current (`Tree`), and what is not flushed yet (`write_behind`): all here may go.
+//! In: znodes as they are changed or loaded. Out: those that were looked up of late. Many shards, each with a lock, a
+//! share of the budget, and small tables over an arena: no change has more to do at once than to empty a few chunks or
+//! to grow one table, so neither is ever felt.
+//! Not here: how entries lie in memory (`arena`), which znodes are current (`Tree`), and what is not flushed yet
+//! (`write_behind`): all here may go.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use parking_lot::RwLock;
 
-use super::{Packed, Znode};
+use super::arena::{Arena, CHUNK_MEMORY, Location, Stays, allocated};
+use super::{Stored, Znode};
 
-/// Bytes of one table, about. Its cleaning walks it whole, which takes well under a millisecond.
-const SHARD_BYTES: u64 = 2 << 20;
-/// Fewest tables: readers on many cores share no lock most of the time.
+/// Fewest bytes of a shard's share, if there are more than [`SHARDS_MIN`]: half a chunk is little of it.
+const SHARD_BYTES: u64 = 16 << 20;
+/// Fewest shards: readers on many cores share no lock most of the time.
 const SHARDS_MIN: u64 = 16;
-/// Most tables: an empty one takes memory, too.
+/// Most shards: an empty one takes memory, too.
 const SHARDS_MAX: u64 = 1 << 14;
-/// Bytes that a table takes for one entry, nearly: a pointer and a byte, and the room between.
-const ENTRY_OVERHEAD: usize = 16;
+/// Tables of a shard. The growth of one moves its own entries only: those of a full shard of 32 MB, 12 000, in a
+/// millisecond.
+const TABLES: usize = 16;
 
-/// The tables.
+/// The shards.
 pub(super) struct Resident {
     shards: Box<[RwLock<Shard>]>,
     shard_bytes_max: usize,
     hasher: DefaultHashBuilder,
-    /// Znodes in all tables.
+    /// Znodes in all shards.
     len: AtomicUsize,
 }
 
+/// Invariant: each living entry of the arena is in the table of its path's hash, and nothing else is.
 #[derive(Default)]
 struct Shard {
-    table: HashTable<Packed>,
-    bytes: usize,
+    tables: [HashTable<Location>; TABLES],
+    /// Bytes of memory that the tables take.
+    table_bytes: usize,
+    arena: Arena,
+    /// Entries in all tables.
+    len: usize,
 }
 
 impl Resident {
     /// Holds up to `bytes`.
     pub(super) fn new(bytes: u64) -> Self {
-        let count = (bytes / SHARD_BYTES)
-            .next_power_of_two()
-            .clamp(SHARDS_MIN, SHARDS_MAX);
+        let count = (bytes / SHARD_BYTES + 1).next_power_of_two() / 2;
+        Self::with_shards(bytes, count.clamp(SHARDS_MIN, SHARDS_MAX))
+    }
+
+    fn with_shards(bytes: u64, count: u64) -> Self {
         let shards = (0..count).map(|_| RwLock::default()).collect();
+        // One chunk more is there for a moment, before room is made; half is more than enough of a reserve.
+        let share = (bytes / count).min(Location::BYTES_MAX / 2);
         Self {
             shards,
-            shard_bytes_max: usize::try_from(bytes / count).unwrap_or(usize::MAX),
+            shard_bytes_max: usize::try_from(share).unwrap_or(usize::MAX),
             hasher: DefaultHashBuilder::default(),
             len: AtomicUsize::new(0),
         }
@@ -55,59 +67,36 @@ impl Resident {
 
     /// The znode at `path`; otherwise how many others are here.
     ///
-    /// That number is read while nothing can enter the znode's own table. So when it is the number of all znodes that
+    /// That number is read while nothing can enter the znode's own shard. So when it is the number of all znodes that
     /// exist, there is none at `path`.
     pub(super) fn get(&self, path: &str) -> Result<Arc<Znode>, usize> {
-        let hash = self.hasher.hash_one(path.as_bytes());
+        let path = path.as_bytes();
+        let hash = self.hasher.hash_one(path);
         let shard = self.shard(hash).read();
-        let Some(found) = shard.table.find(hash, is(path.as_bytes())) else {
+        let arena = &shard.arena;
+        let found = shard.tables[table(hash)].find(hash, |other| arena.path(*other) == path);
+        let Some(&location) = found else {
             return Err(self.len.load(Ordering::Relaxed));
         };
-        found.touch();
-        Ok(found.znode())
+        arena.touch(location);
+        Ok(arena.znode(location))
     }
 
     /// Takes a znode in, in place of the one that was at its path.
-    pub(super) fn insert(&self, packed: Packed) {
-        let hash = self.hasher.hash_one(packed.path());
-        let mut shard = self.shard(hash).write();
-        let shard = &mut *shard;
-        let before = shard.table.len();
-        shard.bytes += cost(&packed);
-        let rehash = |packed: &Packed| self.hasher.hash_one(packed.path());
-        match shard.table.entry(hash, is(packed.path()), rehash) {
-            Entry::Occupied(mut known) => {
-                if known.get().take_touched() {
-                    packed.touch();
-                }
-                shard.bytes -= cost(known.get());
-                *known.get_mut() = packed;
+    pub(super) fn insert(&self, path: &str, stored: &Stored) {
+        self.change(path, |shard, hash, path| {
+            // What would drive out most others has no place here.
+            if path.len() + stored.as_bytes().len() > self.shard_bytes_max / 2 {
+                shard.remove(hash, path);
+            } else {
+                shard.put(&self.hasher, hash, path, stored);
             }
-            Entry::Vacant(free) => {
-                free.insert(packed);
-            }
-        }
-        if shard.bytes > self.shard_bytes_max {
-            shard.make_room(self.shard_bytes_max / 10 * 9);
-        }
-        // In one step and under the lock of the table: see `get`.
-        let after = shard.table.len();
-        if after >= before {
-            self.len.fetch_add(after - before, Ordering::Relaxed);
-        } else {
-            self.len.fetch_sub(before - after, Ordering::Relaxed);
-        }
+        });
     }
 
     /// Forgets the znode at `path`.
     pub(super) fn remove(&self, path: &str) {
-        let hash = self.hasher.hash_one(path.as_bytes());
-        let mut shard = self.shard(hash).write();
-        if let Ok(known) = shard.table.find_entry(hash, is(path.as_bytes())) {
-            let (gone, _) = known.remove();
-            shard.bytes -= cost(&gone);
-            self.len.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.change(path, Shard::remove);
     }
 
     /// Forgets everything.
@@ -119,107 +108,143 @@ impl Resident {
         self.len.store(0, Ordering::Relaxed);
     }
 
-    /// The tables differ in the middle bits of the hash: a table uses those at its ends.
+    /// Changes the shard of `path`, and brings it back within its bounds.
+    fn change(&self, path: &str, change: impl FnOnce(&mut Shard, u64, &[u8])) {
+        let path = path.as_bytes();
+        let hash = self.hasher.hash_one(path);
+        let mut shard = self.shard(hash).write();
+        let before = shard.len;
+        change(&mut shard, hash, path);
+        shard.make_room(&self.hasher, self.shard_bytes_max);
+        // In one step and under the lock of the shard: see `get`.
+        let after = shard.len;
+        if after >= before {
+            self.len.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            self.len.fetch_sub(before - after, Ordering::Relaxed);
+        }
+    }
+
+    /// The shards differ in bits 24 to 37 of the hash, the tables of one in those from 40 on: a table uses those at
+    /// both ends.
     fn shard(&self, hash: u64) -> &RwLock<Shard> {
-        let mask = self.shards.len() - 1;
-        let middle = usize::try_from(hash >> 24 & 0xFFFF_FFFF).unwrap_or(usize::MAX);
-        &self.shards[middle & mask]
+        &self.shards[bits(hash, 24) & (self.shards.len() - 1)]
     }
 }
 
 impl Shard {
-    /// Lets go of what was not looked up since the last time, and of the rest when that is not enough.
-    fn make_room(&mut self, bytes_max: usize) {
-        let Self { table, bytes } = self;
-        for spare_touched in [true, false] {
-            table.retain(|packed| {
-                let stays = *bytes <= bytes_max || (spare_touched && packed.take_touched());
-                if !stays {
-                    *bytes -= cost(packed);
+    fn put(&mut self, hasher: &impl BuildHasher, hash: u64, path: &[u8], stored: &Stored) {
+        let Self { tables, arena, .. } = self;
+        let table = &mut tables[table(hash)];
+        if let Some(known) = table.find_mut(hash, |other| arena.path(*other) == path) {
+            if !arena.replace(*known, stored) {
+                let moved = arena.push(path, stored);
+                if arena.is_touched(*known) {
+                    arena.touch(moved);
                 }
-                stays
-            });
+                arena.remove(*known);
+                *known = moved;
+            }
+            return;
         }
+        let location = arena.push(path, stored);
+        let bytes_before = table.allocation_size();
+        table.insert_unique(hash, location, |other| hasher.hash_one(arena.path(*other)));
+        if table.allocation_size() != bytes_before {
+            self.table_bytes -= allocated(bytes_before);
+            self.table_bytes += memory(table);
+        }
+        self.len += 1;
+    }
+
+    fn remove(&mut self, hash: u64, path: &[u8]) {
+        let Self { tables, arena, .. } = self;
+        let table = &mut tables[table(hash)];
+        if let Ok(known) = table.find_entry(hash, |other| arena.path(*other) == path) {
+            let (location, _) = known.remove();
+            arena.remove(location);
+            self.len -= 1;
+        }
+    }
+
+    fn memory(&self) -> usize {
+        self.table_bytes + self.arena.memory()
+    }
+
+    /// Lets go of the oldest entries that were not looked up since the last time, and of others when that is not
+    /// enough; then of dead bytes that are too many.
+    fn make_room(&mut self, hasher: &impl BuildHasher, bytes_max: usize) {
+        let excess = self.memory().saturating_sub(bytes_max);
+        // So that a single change never goes through a whole shard in which everything was looked up.
+        let mut chunks_spared_max = 2 * excess.div_ceil(CHUNK_MEMORY);
+        while self.memory() > bytes_max {
+            let Some(oldest) = self.arena.oldest() else {
+                // The tables alone are too large.
+                *self = Self::default();
+                return;
+            };
+            let stays = match chunks_spared_max {
+                0 => Stays::Nothing,
+                _ => Stays::Touched,
+            };
+            chunks_spared_max = chunks_spared_max.saturating_sub(1);
+            self.empty(hasher, oldest, stays);
+        }
+        while let Some(wasteful) = self.arena.wasteful() {
+            self.empty(hasher, wasteful, Stays::Every);
+        }
+    }
+
+    fn empty(&mut self, hasher: &impl BuildHasher, chunk: u32, stays: Stays) {
+        let Self {
+            tables, arena, len, ..
+        } = self;
+        arena.empty(chunk, stays, |path, from, to| {
+            let hash = hasher.hash_one(path);
+            let known = tables[table(hash)].find_entry(hash, |other| *other == from);
+            let mut known = known.expect("a living entry is in its table");
+            match to {
+                Some(to) => *known.get_mut() = to,
+                None => {
+                    known.remove();
+                    *len -= 1;
+                }
+            }
+        });
     }
 }
 
-fn cost(packed: &Packed) -> usize {
-    packed.memory() + ENTRY_OVERHEAD
+/// The table of a path in its shard.
+///
+/// Tables double when they are full. The last has twice the share of the first, so that they do not all do it at the
+/// same number of znodes: their memory and their growth spread evenly.
+fn table(hash: u64) -> usize {
+    const SHARES: usize = TABLES * (3 * TABLES - 1) / 2;
+    const TABLE_OF_SHARE: [u8; SHARES] = {
+        let mut table_of_share = [0; SHARES];
+        let (mut share, mut table) = (0, 0);
+        while share < SHARES {
+            let end = share + TABLES + table as usize;
+            while share < end {
+                table_of_share[share] = table;
+                share += 1;
+            }
+            table += 1;
+        }
+        table_of_share
+    };
+    TABLE_OF_SHARE[((bits(hash, 40) & 0xFFFF) * SHARES) >> 16].into()
 }
 
-fn is(path: &[u8]) -> impl Fn(&Packed) -> bool {
-    move |packed| packed.path() == path
+/// 32 bits of a hash from `first` on.
+fn bits(hash: u64, first: u32) -> usize {
+    usize::try_from(hash >> first & 0xFFFF_FFFF).expect("at least 32 bits")
+}
+
+/// Bytes of memory that a table takes.
+fn memory(table: &HashTable<Location>) -> usize {
+    allocated(table.allocation_size())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::Owner;
-    use super::*;
-
-    fn packed(path: &str, version: i32) -> Packed {
-        let znode = Znode {
-            version,
-            data: Some(vec![7; 100].into()),
-            ..Znode::born(1, 1, Owner::Persistent)
-        };
-        Packed::new(path, &znode)
-    }
-
-    #[test]
-    fn the_last_one_put_is_found_and_a_removed_one_is_not() {
-        let resident = Resident::new(1 << 20);
-        resident.insert(packed("/a", 1));
-        resident.insert(packed("/a", 2));
-        resident.insert(packed("/b", 3));
-        assert_eq!(resident.get("/a").map(|znode| znode.version), Ok(2));
-        resident.remove("/a");
-        resident.remove("/absent");
-        assert_eq!(resident.get("/a").err(), Some(1));
-        assert_eq!(resident.get("/b").map(|znode| znode.version), Ok(3));
-        resident.remove("/b");
-        let left: usize = resident.shards.iter().map(|shard| shard.read().bytes).sum();
-        assert_eq!(left, 0);
-    }
-
-    #[test]
-    fn the_budget_holds_and_what_is_looked_up_stays() {
-        let budget = 1 << 20;
-        let resident = Resident::new(budget);
-        let hot: Vec<String> = (0..200).map(|at| format!("/hot/{at}")).collect();
-        for path in &hot {
-            resident.insert(packed(path, 0));
-        }
-        for at in 0..50_000 {
-            resident.insert(packed(&format!("/cold/{at}"), 0));
-            if at % 50 == 0 {
-                for path in &hot {
-                    assert!(resident.get(path).is_ok(), "{path} after {at}");
-                }
-            }
-        }
-        let bytes: usize = resident.shards.iter().map(|shard| shard.read().bytes).sum();
-        let entries: usize = (resident.shards.iter())
-            .map(|shard| shard.read().table.iter().map(cost).sum::<usize>())
-            .sum();
-        assert_eq!(bytes, entries);
-        let count: usize = (resident.shards.iter())
-            .map(|shard| shard.read().table.len())
-            .sum();
-        assert_eq!(resident.len.load(Ordering::Relaxed), count);
-        assert!(u64::try_from(bytes).expect("small") <= budget);
-        assert!(bytes > (1 << 20) / 2, "the budget is used");
-    }
-
-    #[test]
-    fn one_that_exceeds_the_budget_is_not_kept() {
-        let resident = Resident::new(4096);
-        let large = Znode {
-            data: Some(vec![7; 10_000].into()),
-            ..Znode::born(1, 1, Owner::Persistent)
-        };
-        resident.insert(Packed::new("/large", &large));
-        assert_eq!(resident.get("/large").err(), Some(0));
-        resident.insert(packed("/a", 1));
-        assert!(resident.get("/a").is_ok());
-    }
-}
+mod tests;

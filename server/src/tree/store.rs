@@ -217,7 +217,7 @@ impl Store {
         let mut batch = WriteBatch::default();
         for (key, value) in frozen.iter() {
             match value {
-                Value::Znode(packed) => batch.put(key.as_bytes(), packed.stored()),
+                Value::Znode(stored) => batch.put(key.as_bytes(), stored.as_bytes()),
                 Value::Record(record) => batch.put(key.as_bytes(), record),
                 Value::Removed => batch.delete(key.as_bytes()),
             }

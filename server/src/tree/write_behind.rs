@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::{Key, Packed};
+use super::{Key, Stored};
 
 /// What a key will hold in the store.
 #[derive(Debug, Clone)]
 pub enum Value {
     /// A znode.
-    Znode(Packed),
+    Znode(Stored),
     /// A record beside the znodes.
     Record(Box<[u8]>),
     /// Nothing: the key is deleted.
@@ -23,7 +23,7 @@ pub enum Value {
 impl Value {
     fn memory(&self) -> usize {
         match self {
-            Self::Znode(packed) => packed.memory(),
+            Self::Znode(stored) => stored.memory(),
             Self::Record(record) => record.len(),
             Self::Removed => 0,
         }
