@@ -89,6 +89,14 @@ impl Sending {
         self.parts.iter().map(Bytes::len).sum()
     }
 
+    /// The next buffer, if it is the only one.
+    pub(super) fn single(&self) -> Option<&[u8]> {
+        match self.parts.len() {
+            1 => self.parts.front().map(AsRef::as_ref),
+            _ => None,
+        }
+    }
+
     /// The next buffers for one vectored write.
     pub(super) fn slices(&self) -> Vec<IoSlice<'_>> {
         self.parts

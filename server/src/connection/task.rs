@@ -127,14 +127,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 return Poll::Ready(End::Closed);
             }
             if self.may_read() {
-                match self.poll_read(cx) {
-                    Poll::Ready(Ok(0)) => return Poll::Ready(End::Closed),
-                    Poll::Ready(Ok(_)) => {
-                        progress = true;
-                        self.heard();
-                    }
-                    Poll::Ready(Err(_)) => return Poll::Ready(End::Closed),
+                match self.poll_receive(cx) {
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(End::Closed),
+                    Poll::Ready(Ok(_)) => progress = true,
                     Poll::Pending => reading = true,
+                }
+                // Mostly that was all. The socket says so without being asked, and wakes this task when more comes:
+                // then one pass is enough. What ends the connection is met again once this has been served.
+                if progress && self.poll_receive(cx).is_pending() {
+                    reading = true;
                 }
             }
             if self.phase != Phase::Serving {
@@ -154,8 +155,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             if matches!(written, Poll::Ready(Err(_))) {
                 return Poll::Ready(End::Closed);
             }
+            let has_nothing_in_hand = reading && written.is_ready() && self.has_nothing_in_hand();
             let (closing, drained) = {
-                let queue = self.connection.queue();
+                let mut queue = self.connection.queue();
+                if has_nothing_in_hand && !queue.closing {
+                    queue.task_rests();
+                    drop(queue);
+                    self.spare_buffer();
+                    return Poll::Pending;
+                }
                 (queue.closing, queue.is_drained())
             };
             if closing && (written.is_ready() && drained || self.poll_linger(cx).is_ready()) {
@@ -164,9 +172,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             // Whoever held back goes on: nothing else would wake it.
             progress |= paused && !self.is_paused();
             if !progress {
-                if reading && written.is_ready() && self.has_nothing_in_hand() {
-                    self.connection.queue().task_rests();
-                }
                 return Poll::Pending;
             }
         }
@@ -187,11 +192,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         }
         let client = &self.node.config.client;
         // A frame and its length must fit; what is behind them can wait in the system's buffers.
-        if self.is_paused() || self.received.len() > client.jute_max_buffer + 4 {
+        if self.received.len() > client.jute_max_buffer + 4 {
             return false;
         }
         let queue = self.connection.queue();
-        has_room(&queue)
+        self.has_room(&queue)
             && (queue.len() == 0
                 || self.node.proposer.outstanding() <= client.global_outstanding_limit as usize)
     }
@@ -205,7 +210,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
 
     /// Do so many replies wait for the client that it gets no more before it reads some?
     fn is_paused(&self) -> bool {
-        self.connection.queue().outbox.len() + self.sending.len() >= OUTBOX_PAUSE_BYTES
+        self.is_paused_by(&self.connection.queue())
+    }
+
+    fn is_paused_by(&self, queue: &Queue) -> bool {
+        queue.outbox.len() + self.sending.len() >= OUTBOX_PAUSE_BYTES
+    }
+
+    /// Is there room for one more request?
+    fn has_room(&self, queue: &Queue) -> bool {
+        !self.is_paused_by(queue)
+            && queue.len() < IN_FLIGHT_REQUESTS_MAX
+            && queue.ready_len() < READY_REQUESTS_MAX
+            && queue.in_flight_bytes < IN_FLIGHT_BYTES_MAX
+            && !queue.closing
     }
 
     /// A closed connection's last replies wait for the client, but not for ever.
@@ -214,20 +232,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         self.linger.get_or_insert_with(linger).as_mut().poll(cx)
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.received.capacity() == 0 {
             self.received = SPARE.take();
         }
         self.received.reserve(READ_BUFFER_BYTES);
         // The future holds nothing between two polls, so it may be made anew for each.
         let read = pin!(self.socket.read_buf(&mut self.received)).poll(cx);
-        if read.is_pending() && self.received.is_empty() {
+        match read {
+            Poll::Ready(Ok(1..)) => self.heard(),
+            Poll::Ready(_) => {}
+            Poll::Pending => self.spare_buffer(),
+        }
+        read
+    }
+
+    /// Leaves an empty buffer to the next connection of this thread.
+    fn spare_buffer(&mut self) {
+        if self.received.is_empty() {
             let buffer = std::mem::take(&mut self.received);
             if buffer.capacity() <= SPARE_BYTES_MAX {
                 SPARE.set(buffer);
             }
         }
-        read
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -238,10 +265,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                     return Poll::Ready(Ok(()));
                 }
             }
-            let slices = self.sending.slices();
-            let count = match slices.as_slice() {
-                [one] => ready!(Pin::new(&mut self.socket).poll_write(cx, one))?,
-                many => ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, many))?,
+            let socket = Pin::new(&mut self.socket);
+            let count = match self.sending.single() {
+                Some(one) => ready!(socket.poll_write(cx, one))?,
+                None => ready!(socket.poll_write_vectored(cx, &self.sending.slices()))?,
             };
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -315,17 +342,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
 
     /// Everything that has come, and everything whose turn has come. True when something has happened.
     fn serve(&mut self, cx: &mut Context<'_>) -> Result<bool, StoreError> {
-        let session = self
-            .session
-            .clone()
-            .expect("a served connection has a session");
         if let Some(sync) = &mut self.serving_sync
             && sync.as_mut().poll(cx).is_ready()
         {
             self.serving_sync = None;
         }
         let parsed = match &mut self.confirming {
-            None => self.parse(&session)?,
+            None => self.parse()?,
             // What comes meanwhile waits, and so do the writes behind the reads.
             Some(confirming) => match confirming.as_mut().poll(cx) {
                 Poll::Pending => return Ok(false),
@@ -338,15 +361,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 }
             },
         };
-        if self.connection.queue().is_gated() {
+        let (gated, queued) = {
+            let queue = self.connection.queue();
+            (queue.is_gated(), queue.len() > 0)
+        };
+        if gated {
             self.confirming = Some(self.confirm());
             return Ok(true);
         }
         // Reads before writes: once the writes are on their way, they may be applied before the reads in front of
         // them.
-        let answered = self.answer_ready(&session)?;
+        let answered = queued && self.answer_ready()?;
         if !self.writes.is_empty() {
-            self.propose(session.id);
+            self.propose(self.session_id());
         }
         if self.ends_session {
             self.end_session();
@@ -404,14 +431,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         })
     }
 
-    fn parse(&mut self, session: &Session) -> Result<bool, StoreError> {
+    fn parse(&mut self) -> Result<bool, StoreError> {
         let mut parsed = false;
         let received = Instant::now();
-        while !self.ended
-            && !self.is_syncing()
-            && !self.is_paused()
-            && has_room(&self.connection.queue())
-        {
+        while !self.is_syncing() && !self.ended && !self.received.is_empty() {
+            let mut queue = self.connection.queue();
+            if !self.has_room(&queue) {
+                break;
+            }
             let frame = match split_frame(
                 &mut self.received,
                 self.node.config.client.jute_max_buffer,
@@ -421,23 +448,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 Err(error) => {
                     tracing::warn!(peer = %self.connection.peer(), %error, "closed a connection that broke the protocol");
                     self.ended = true;
-                    self.connection.queue().closing = true;
+                    queue.closing = true;
                     break;
                 }
             };
+            queue.received(frame.len());
+            drop(queue);
             parsed = true;
-            self.accept(session, &frame, received)?;
+            self.accept(&frame, received)?;
         }
         Ok(parsed)
     }
 
     /// Gives one request its turn.
-    fn accept(
-        &mut self,
-        session: &Session,
-        frame: &Bytes,
-        received: Instant,
-    ) -> Result<(), StoreError> {
+    fn accept(&mut self, frame: &Bytes, received: Instant) -> Result<(), StoreError> {
         let Ok((header, body)) = RequestHeader::decode(frame) else {
             // Not even a header: there is no xid to answer.
             self.ended = true;
@@ -457,7 +481,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 Request::decode(op, &body).map_err(|error| error.error_code())
             }
         };
-        self.connection.queue().received(frame.len());
         match decoded {
             Err(code) => {
                 let close = code == ErrorCode::Unimplemented;
@@ -479,7 +502,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 let (node, connection) = (Arc::clone(&self.node), Arc::clone(&self.connection));
                 tokio::spawn(reconfig(node, connection, turn, request));
             }
-            Ok(Request::Auth(request)) => self.auth(session, asked, request)?,
+            Ok(Request::Auth(request)) => self.auth(asked, request)?,
             Ok(request) if request.op().is_write() => {
                 let Ok(share) = self.node.large_requests.take(frame.len()) else {
                     self.node.metrics.large_requests_rejected.increment();
@@ -501,7 +524,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                     identities,
                 });
             }
-            Ok(request) => self.read(session, asked, request)?,
+            Ok(request) => self.read(asked, request)?,
         }
         Ok(())
     }
@@ -562,7 +585,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     /// Identities count from now on, for what is behind this in the pipeline; the reply waits for its turn.
     fn auth(
         &mut self,
-        session: &Session,
         asked: Asked,
         request: treekeeper_protocol::AuthRequest,
     ) -> Result<(), StoreError> {
@@ -570,7 +592,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         let auth = request.auth.as_deref().unwrap_or_default();
         match self.node.providers.authenticate(scheme, auth) {
             Ok(added) if self.connection.add_identities(&added) => {
-                self.read(session, asked, Request::Auth(request))
+                self.read(asked, Request::Auth(request))
             }
             Ok(_) | Err(crate::auth::AuthFailed) => {
                 tracing::warn!(peer = %self.connection.peer(), scheme, "authentication failed");
@@ -581,12 +603,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         }
     }
 
-    fn read(
-        &mut self,
-        session: &Session,
-        mut asked: Asked,
-        request: Request,
-    ) -> Result<(), StoreError> {
+    fn read(&mut self, mut asked: Asked, request: Request) -> Result<(), StoreError> {
         if matches!(request, Request::Ping) {
             asked.xid = treekeeper_protocol::xid::PING;
         }
@@ -601,7 +618,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 return Ok(());
             }
         }
-        self.reader(session).answer(&asked, &request)
+        self.reader().answer(&asked, &request)
     }
 
     /// Answered once this node has applied what was committed anywhere when the sync came.
@@ -646,11 +663,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     }
 
     /// Answers what is at the front of the queue and needs nobody else.
-    fn answer_ready(&mut self, session: &Session) -> Result<bool, StoreError> {
+    fn answer_ready(&mut self) -> Result<bool, StoreError> {
         let mut answered = false;
         loop {
             if self.connection.queue().has_ready() {
-                self.reader(session).answer_next()?;
+                self.reader().answer_next()?;
                 answered = true;
                 continue;
             }
@@ -664,12 +681,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         }
     }
 
-    fn reader(&self, session: &Session) -> Reader<'_> {
+    fn session_id(&self) -> i64 {
+        let session = self.session.as_ref();
+        session.expect("a served connection has a session").id
+    }
+
+    fn reader(&self) -> Reader<'_> {
         Reader {
             node: &self.node,
             connection: &self.connection,
             identities: self.connection.identities(),
-            session: session.id,
+            session: self.session_id(),
         }
     }
 }
@@ -677,11 +699,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
 thread_local! {
     /// The read buffer of this thread's connections: an idle one has none.
     static SPARE: Cell<BytesMut> = Cell::default();
-}
-
-fn has_room(queue: &Queue) -> bool {
-    queue.len() < IN_FLIGHT_REQUESTS_MAX
-        && queue.ready_len() < READY_REQUESTS_MAX
-        && queue.in_flight_bytes < IN_FLIGHT_BYTES_MAX
-        && !queue.closing
 }
