@@ -518,7 +518,7 @@ async fn join(
         }
     });
     let mut options = Options::new(config.storage.log_dir(), on_refused);
-    options.log_kept_bytes = config.storage.log_retention_bytes;
+    options.log_kept_bytes = config.storage.log_retention(is_alone);
     if let (Some(ensemble), Some(listener)) = (&config.ensemble, listener) {
         let clock = node.clock;
         let (reported, data_of) = (Arc::downgrade(node), Arc::downgrade(node));

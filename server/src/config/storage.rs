@@ -19,8 +19,8 @@ pub struct StorageSettings {
     pub create_database: bool,
     /// `treekeeper.cacheSize`: bytes of memory for znodes.
     pub cache_bytes: u64,
-    /// `treekeeper.logRetention`: bytes of log that are kept although the tree no longer needs them.
-    pub log_retention_bytes: u64,
+    /// `treekeeper.logRetention`: bytes of log that are kept although the tree no longer needs them, if it is given.
+    pub log_retention_bytes: Option<u64>,
     /// `fsync.warningthresholdms`: a sync of the log that takes longer is worth a warning.
     pub fsync_warning_threshold: Duration,
 }
@@ -29,9 +29,22 @@ pub struct StorageSettings {
 const FOLDER: &str = "treekeeper-1";
 /// Less cannot hold what one request touches.
 const CACHE_BYTES_MIN: u64 = 1 << 20;
-const LOG_RETENTION_DEFAULT: u64 = 1 << 30;
+/// A server alone keeps log for nobody: it fills new files with zeros for less long before it uses old ones again.
+const LOG_RETENTION_ALONE: u64 = 64 << 20;
+const LOG_RETENTION_ENSEMBLE: u64 = 256 << 20;
 
 impl StorageSettings {
+    /// Bytes of log that are kept although the tree no longer needs them: members that were away for a while catch up
+    /// from them, and those that were away for longer get a checkpoint.
+    #[must_use]
+    pub fn log_retention(&self, is_alone: bool) -> u64 {
+        let default = match is_alone {
+            true => LOG_RETENTION_ALONE,
+            false => LOG_RETENTION_ENSEMBLE,
+        };
+        self.log_retention_bytes.unwrap_or(default)
+    }
+
     /// Our folder in `dataDir`.
     #[must_use]
     pub fn data_folder(&self) -> PathBuf {
@@ -79,9 +92,7 @@ impl StorageSettings {
                 Some(bytes) => bytes,
                 None => (memory::available_bytes() / 4).max(CACHE_BYTES_MIN),
             },
-            log_retention_bytes: settings
-                .bytes("treekeeper.logRetention", 0)?
-                .unwrap_or(LOG_RETENTION_DEFAULT),
+            log_retention_bytes: settings.bytes("treekeeper.logRetention", 0)?,
             fsync_warning_threshold: settings
                 .millis("fsync.warningthresholdms", 1)?
                 .unwrap_or(Duration::from_secs(1)),

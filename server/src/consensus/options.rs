@@ -116,7 +116,7 @@ impl Options {
             election_timeout_min: Duration::from_millis(100),
             election_timeout_max: Duration::from_millis(150),
             log: LogOptions::default(),
-            log_kept_bytes: 1 << 30,
+            log_kept_bytes: 64 << 20,
             in_flight_bytes_max: 64 << 20,
             on_refused,
             disk: Arc::new(RealDisk),

@@ -65,9 +65,9 @@ pub struct LogOptions {
 impl Default for LogOptions {
     fn default() -> LogOptions {
         LogOptions {
-            segment_bytes: 64 << 20,
+            segment_bytes: 32 << 20,
             first_segment_bytes: 1 << 20,
-            recent_bytes: 2 << 20,
+            recent_bytes: 4 << 20,
         }
     }
 }

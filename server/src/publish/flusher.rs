@@ -4,6 +4,7 @@
 //! which may be before this member's own log has: its changes reach the store only after it is durable here.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -26,6 +27,9 @@ pub struct FlushPolicy {
     pub buffer_bytes_max: usize,
     /// Bytes written to the store after which it is made durable: what a restart replays.
     pub sync_bytes: usize,
+    /// Bytes of log after which it is made durable, however little they changed: what a restart reads again, and what
+    /// of the log cannot be used anew.
+    pub log_bytes: u64,
     /// Time after which it is made durable if anything has changed.
     pub sync_interval: Duration,
 }
@@ -36,6 +40,7 @@ impl Default for FlushPolicy {
             buffer_bytes: 8 << 20,
             buffer_bytes_max: 32 << 20,
             sync_bytes: 32 << 20,
+            log_bytes: 64 << 20,
             sync_interval: Duration::from_secs(10),
         }
     }
@@ -51,6 +56,8 @@ struct Shared {
     policy: FlushPolicy,
     wanted: Mutex<Wanted>,
     changed: Condvar,
+    /// Bytes of entries applied since the store was last made durable.
+    log_bytes: AtomicU64,
     /// How far the store is durable.
     durable: Mutex<Option<Applied>>,
     /// The log that the applied entries come from.
@@ -68,16 +75,20 @@ struct Wanted {
 }
 
 impl FlushSignal {
-    /// An entry was applied, and so many bytes are buffered. Waits for the flusher when they are too many:
+    /// An entry of so many bytes was applied, and so many are buffered. Waits for the flusher when they are too many:
     /// apply has a thread of its own.
-    pub fn applied(&self, buffered: usize) {
-        if buffered < self.shared.policy.buffer_bytes {
+    pub fn applied(&self, entry: usize, buffered: usize) {
+        let before = (self.shared.log_bytes).fetch_add(entry as u64, Ordering::Relaxed);
+        let policy = &self.shared.policy;
+        // Asked for once: who comes behind finds more than the limit there already.
+        let is_due = before < policy.log_bytes && before + entry as u64 >= policy.log_bytes;
+        if !is_due && buffered < policy.buffer_bytes {
             return;
         }
         let mut wanted = self.shared.wanted.lock();
         wanted.flush = true;
         self.shared.changed.notify_all();
-        if buffered < self.shared.policy.buffer_bytes_max {
+        if buffered < policy.buffer_bytes_max {
             return;
         }
         let done = wanted.done;
@@ -127,6 +138,7 @@ impl Flusher {
             policy,
             wanted: Mutex::default(),
             changed: Condvar::new(),
+            log_bytes: AtomicU64::new(0),
             durable: Mutex::new(applied(meta)),
             log: OnceLock::new(),
             flushing: Mutex::new(()),
@@ -228,7 +240,12 @@ impl Work {
                 // What was replayed is made durable once, so that the next start need not replay it again.
                 None => self.node.consensus.get().is_some(),
             };
-            if wanted.stop || due || self.unsynced >= policy.sync_bytes {
+            let logged = self.signal.shared.log_bytes.load(Ordering::Relaxed);
+            if wanted.stop
+                || due
+                || self.unsynced >= policy.sync_bytes
+                || logged >= policy.log_bytes
+            {
                 self.sync(durable)?;
             }
             if wanted.stop {
@@ -291,6 +308,7 @@ impl Work {
 
     fn sync(&mut self, durable: &impl Fn()) -> Result<(), Ended> {
         self.synced = Some(Instant::now());
+        self.signal.shared.log_bytes.store(0, Ordering::Relaxed);
         let signal = self.signal.clone();
         let _held = signal.hold();
         let (index, store) = {

@@ -177,9 +177,11 @@ impl Machine {
             term,
             payload,
         } = entry;
+        let mut entry_bytes = 0;
         match payload {
             Payload::Blank => self.done(index, term),
             Payload::Command(bytes) => {
+                entry_bytes = bytes.len();
                 let batch = Batch::decode(bytes)?;
                 // Before anything of it is done: a newer server goes on from here.
                 self.node.config.rules.check(batch.rules)?;
@@ -203,7 +205,7 @@ impl Machine {
             }
         }
         let buffered = self.node.state.read().tree.buffered_bytes();
-        self.flush.applied(buffered);
+        self.flush.applied(entry_bytes, buffered);
         Ok(())
     }
 

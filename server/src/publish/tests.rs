@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -171,6 +172,38 @@ fn what_is_flushed_is_the_state_after_a_whole_entry() {
     let reopened = State::open(&dir.path().join("tree"), 0).unwrap();
     assert_eq!(reopened.meta, meta, "the last flush holds everything");
     reopened.validate().unwrap();
+}
+
+#[test]
+fn much_log_that_changes_little_is_made_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History::of_batches(20);
+    let bytes = |entry: &Entry| match &entry.payload {
+        Payload::Command(bytes) => bytes.len() as u64,
+        _ => 0,
+    };
+    let node = node(&dir);
+    // Nothing but the length of the log asks for it.
+    let policy = FlushPolicy {
+        log_bytes: history.entries.iter().map(bytes).sum(),
+        sync_interval: Duration::MAX,
+        ..FlushPolicy::default()
+    };
+    let mut flusher = Flusher::new(policy, &node.state.read().meta);
+    let (durable, made_durable) = crossbeam::channel::unbounded();
+    let told = move || durable.send(()).expect("the test waits");
+    let failed = |error| panic!("{error:?}");
+    flusher.start(&node, told, failed).unwrap();
+    let mut machine = machine(&node, flusher.signal());
+    let last = history.entries.last().map(|entry| entry.index);
+    for entry in history.entries {
+        assert!(made_durable.is_empty(), "the log is not that long yet");
+        machine.apply(vec![entry]);
+    }
+    made_durable.recv().unwrap();
+    let reached = flusher.signal().durable();
+    assert_eq!(reached.map(|applied| applied.index), last);
+    flusher.stop();
 }
 
 #[test]

@@ -94,7 +94,8 @@ fn a_file_has_zookeepers_defaults() {
     assert_eq!(config.tick_time, Duration::from_secs(3));
     assert_eq!(config.storage.data_log_dir, PathBuf::from("/data"));
     assert!(config.storage.create_folders && config.storage.create_database);
-    assert_eq!(config.storage.log_retention_bytes, 1 << 30);
+    let retention = |is_alone| config.storage.log_retention(is_alone);
+    assert_eq!((retention(true), retention(false)), (64 << 20, 256 << 20));
     let client = config.client;
     assert_eq!(client.address, any(2181));
     assert_eq!(client.min_session_timeout, Duration::from_secs(6));
