@@ -190,7 +190,7 @@ fn much_log_that_changes_little_is_made_durable() {
         ..FlushPolicy::default()
     };
     let mut flusher = Flusher::new(policy, &node.state.read().meta);
-    let (durable, made_durable) = crossbeam::channel::unbounded();
+    let (durable, made_durable) = crossbeam::channel::bounded(8);
     let told = move || durable.send(()).expect("the test waits");
     let failed = |error| panic!("{error:?}");
     flusher.start(&node, told, failed).unwrap();
