@@ -262,7 +262,7 @@ pub struct ScanError {
     pub reason: &'static str,
 }
 
-/// Bytes between two places in [`Scan::batches`]: the most that a read passes over, and 1000 places for 64 MB.
+/// Bytes between two places in [`Scan::batches`]: the most that a read passes over, and 500 places for a full segment.
 pub const BATCH_START_SPACING: u64 = 64 * 1024;
 
 /// Reads a whole segment file: checks every record and finds the end.

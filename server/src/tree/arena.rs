@@ -21,6 +21,9 @@ pub(super) const CHUNK_MEMORY: usize = CHUNK_BYTES + size_of::<Chunk>() + 64;
 const ENTRY_BYTES_MAX: usize = (1 << LENGTH_BITS) - 1;
 /// Entries that begin in the same so many bytes of a chunk share one mark; few are shorter.
 const MARK_BYTES: usize = 64;
+/// An entry that names a large one takes a byte for so many of its: so few share a chunk, and go together, and no two
+/// small ones share a mark.
+const LARGE_BYTES_PER_ROOM: usize = 16;
 const MARK_WORDS: usize = CHUNK_BYTES.div_ceil(64 * MARK_BYTES);
 
 /// Where an entry lies: the number of its chunk, and below it 14 bits for its first byte there.
@@ -93,7 +96,10 @@ impl Header {
 
     /// Bytes of the room that are not dead while the entry lives.
     fn needed(self) -> usize {
-        HEADER_BYTES + self.path_len + self.stored_len
+        match self.is_large {
+            true => self.room,
+            false => HEADER_BYTES + self.path_len + self.stored_len,
+        }
     }
 }
 
@@ -207,15 +213,18 @@ impl Arena {
     pub(super) fn push(&mut self, path: &[u8], stored: &Stored) -> Location {
         let bytes = stored.as_bytes();
         if HEADER_BYTES + path.len() + bytes.len() <= ENTRY_BYTES_MAX {
-            return self.append(path, bytes, false);
+            let room = HEADER_BYTES + path.len() + bytes.len();
+            return self.append(path, bytes, room, false);
         }
         let large = Large {
             path: path.into(),
             stored: stored.clone(),
         };
-        self.large_bytes += large.memory();
+        let memory = large.memory();
+        self.large_bytes += memory;
         let number = self.large.add(large);
-        self.append(&[], &number.to_le_bytes(), true)
+        let room = (memory / LARGE_BYTES_PER_ROOM).clamp(MARK_BYTES, ENTRY_BYTES_MAX);
+        self.append(&[], &number.to_le_bytes(), room, true)
     }
 
     /// Writes a new stored form over the one at `location`. False when there is no room for it.
@@ -302,7 +311,12 @@ impl Arena {
                     Stays::Nothing => None,
                 }
                 .map(|is_touched| {
-                    let to = self.append(entry.path, entry.stored, entry.header.is_large);
+                    let to = self.append(
+                        entry.path,
+                        entry.stored,
+                        entry.header.needed(),
+                        entry.header.is_large,
+                    );
                     if is_touched {
                         self.touch(to);
                     }
@@ -327,11 +341,11 @@ impl Arena {
         Entry::read(&self.chunks[location.chunk()].bytes[location.at()..])
     }
 
-    fn append(&mut self, path: &[u8], stored: &[u8], is_large: bool) -> Location {
+    fn append(&mut self, path: &[u8], stored: &[u8], room: usize, is_large: bool) -> Location {
         let header = Header {
             path_len: path.len(),
             stored_len: stored.len(),
-            room: HEADER_BYTES + path.len() + stored.len(),
+            room,
             is_large,
             is_dead: false,
         };
@@ -341,6 +355,7 @@ impl Arena {
         chunk.bytes.extend_from_slice(&header.to_bytes());
         chunk.bytes.extend_from_slice(path);
         chunk.bytes.extend_from_slice(stored);
+        chunk.bytes.resize(at + room, 0);
         Location::new(number, at)
     }
 

@@ -173,6 +173,7 @@ impl Tree {
     /// Puts a znode.
     pub fn put(&mut self, path: &str, znode: &Znode) {
         let stored = Stored::new(znode, &mut self.scratch);
+        self.scratch.clear();
         self.scratch.shrink_to(SCRATCH_BYTES_MAX);
         self.znodes.insert(path, &stored);
         self.buffer.insert(Key::znode(path), Value::Znode(stored));

@@ -1,8 +1,8 @@
 //! The znodes in memory, within a budget.
 //!
 //! In: znodes as they are changed or loaded. Out: those that were looked up of late. Many shards, each with a lock, a
-//! share of the budget, and small tables over an arena: no change has more to do at once than to empty a few chunks or
-//! to grow one table, so neither is ever felt.
+//! share of the budget, and small tables over an arena: no znode of usual size has more to do at once than to empty a
+//! few chunks or to grow one table, so neither is ever felt. One of a megabyte takes the place of thousands.
 //! Not here: how entries lie in memory (`arena`), which znodes are current (`Tree`), and what is not flushed yet
 //! (`write_behind`): all here may go.
 

@@ -106,6 +106,26 @@ fn where_everything_was_looked_up_room_is_made_all_the_same() {
 }
 
 #[test]
+fn one_large_znode_drives_out_a_few_others() {
+    const BUDGET: u64 = 8 << 20;
+    let resident = Resident::with_shards(BUDGET, 1);
+    let large = stored(0, 10_000);
+    let used = || resident.shards[0].read().memory() as u64;
+    for at in 0..3_000 {
+        let before = used();
+        let path = format!("/{at}");
+        resident.insert(&path, &large);
+        assert!(resident.get(&path).is_ok(), "{path} is the newest");
+        let after = used();
+        assert!(
+            before < BUDGET / 10 * 9 || after >= BUDGET / 10 * 9,
+            "{path}: {before} bytes were used, now {after}"
+        );
+    }
+    resident.validate();
+}
+
+#[test]
 fn one_that_exceeds_the_budget_is_not_kept() {
     let resident = Resident::with_shards(100_000, 1);
     resident.insert("/a", &stored(1, 100));
