@@ -132,9 +132,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                     Poll::Ready(Ok(_)) => progress = true,
                     Poll::Pending => reading = true,
                 }
-                // Mostly that was all. The socket says so without being asked, and wakes this task when more comes:
-                // then one pass is enough. What ends the connection is met again once this has been served.
-                if progress && self.poll_receive(cx).is_pending() {
+                // There was room for more, so that was all mostly. The socket says so without a system call, and wakes
+                // this task when more comes: then one pass is enough. What ends the connection is met again once this
+                // has been served.
+                let has_room = self.received.len() < self.received.capacity();
+                if progress && has_room && self.poll_socket(cx).is_pending() {
                     reading = true;
                 }
             }
@@ -237,6 +239,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             self.received = SPARE.take();
         }
         self.received.reserve(READ_BUFFER_BYTES);
+        self.poll_socket(cx)
+    }
+
+    fn poll_socket(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         // The future holds nothing between two polls, so it may be made anew for each.
         let read = pin!(self.socket.read_buf(&mut self.received)).poll(cx);
         match read {
@@ -446,9 +452,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 Ok(None) => break,
                 Ok(Some(frame)) => frame,
                 Err(error) => {
+                    queue.closing = true;
+                    // Nobody waits for whoever reads the log.
+                    drop(queue);
                     tracing::warn!(peer = %self.connection.peer(), %error, "closed a connection that broke the protocol");
                     self.ended = true;
-                    queue.closing = true;
                     break;
                 }
             };
