@@ -19,7 +19,7 @@ use crate::scenario::tree::{self, Value};
 use crate::scenario::{Sample, Scenario, ScenarioError, Settings};
 use crate::server::Server;
 use crate::server::ensemble::Ensemble;
-use crate::server::products::{Product, SMALL_CACHE, TREEKEEPER};
+use crate::server::products::{EchoReplies, Product, SMALL_CACHE, TREEKEEPER};
 
 /// The name under which limits stand among the results.
 pub const LIMIT: &str = "limit";
@@ -92,7 +92,9 @@ impl Comparison {
                     run.measure(product);
                 }
             }
-            if self.limits {
+            if self.limits && self.ensemble {
+                run.measure_ensemble_limits();
+            } else if self.limits {
                 run.measure_limits();
             }
         }
@@ -290,6 +292,42 @@ impl Round<'_> {
                 });
                 self.add(LIMIT, samples.unwrap_or_default());
             }
+        }
+    }
+
+    fn measure_ensemble_limits(&mut self) {
+        let mut quorums: BTreeMap<&str, EchoReplies> = BTreeMap::new();
+        for line in &self.comparison.lines {
+            if let Some(Limit::Quorum(replies)) = line.limit {
+                quorums.insert(line.name, replies);
+            }
+        }
+        let scenarios: Vec<_> = EnsembleScenario::all()
+            .filter(|scenario| (scenario.lines().iter()).any(|line| quorums.contains_key(line)))
+            .collect();
+        let Some(replies) = quorums.values().next() else {
+            return;
+        };
+        let lines: Vec<&'static str> = scenarios
+            .iter()
+            .flat_map(|scenario| scenario.lines())
+            .collect();
+        let quorum = Product::quorum(*replies);
+        let started = self.note(LIMIT, &lines, |run| {
+            let folder = run.comparison.folder.join("quorum");
+            let mut ensemble = Ensemble::start(&quorum, &folder)?;
+            warm_up_all(&ensemble.targets()?, &run.comparison.settings)?;
+            Ok(ensemble)
+        });
+        let Some(mut ensemble) = started else {
+            return;
+        };
+        for scenario in scenarios {
+            let settings = &self.comparison.settings;
+            let samples = self.note(LIMIT, &scenario.lines(), |_| {
+                scenario.run(&mut ensemble, settings)
+            });
+            self.add(LIMIT, samples.unwrap_or_default());
         }
     }
 

@@ -14,7 +14,7 @@
 //! * [`growth`]: how the servers fare as what they hold grows; a run and a report of its own.
 //! * [`limit`]: an echo of the same frames, and the disk alone.
 //!
-//! Nothing here depends on treekeeper's server: it is measured from outside, like any other.
+//! treekeeper's server is measured from outside, like any other; only the limit of three servers is made of a part of it.
 
 #![forbid(unsafe_code)]
 

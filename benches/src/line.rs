@@ -27,6 +27,8 @@ pub enum Unit {
 pub enum Limit {
     /// The same load on an echo.
     Echo(EchoReplies),
+    /// The same load on three echoes whose writes pass consensus.
+    Quorum(EchoReplies),
     /// One thread that writes setData requests to a zero-filled file and syncs each group of them.
     Fdatasync {
         /// Requests that share a write and a sync.
@@ -63,6 +65,12 @@ const WRITES: Limit = Limit::Echo(EchoReplies {
 });
 const LARGE_MIX: Limit = Limit::Echo(EchoReplies {
     value_bytes: 1024,
+    children: 100,
+    durable: true,
+});
+/// As [`WRITES`], through three.
+const QUORUM: Limit = Limit::Quorum(EchoReplies {
+    value_bytes: 100,
     children: 100,
     durable: true,
 });
@@ -291,9 +299,14 @@ const fn ensemble_rate(name: &'static str, title: &'static str, factor: f64) -> 
 
 /// Every line for ensembles of three, in the order of their table.
 pub const ENSEMBLE_LINES: &[Line] = &[
-    ensemble_rate("set-alone", "setData, 1 connection, to a follower", 1.8),
-    ensemble_rate("set", "setData, 50 connections, 1 in flight", 2.0),
-    ensemble_rate("set-pipelined", "setData, 50 × 16 in flight", 4.0),
+    rate(
+        "set-alone",
+        "setData, 1 connection, to a follower",
+        1.8,
+        QUORUM,
+    ),
+    rate("set", "setData, 50 connections, 1 in flight", 2.0, QUORUM),
+    rate("set-pipelined", "setData, 50 × 16 in flight", 4.0, QUORUM),
     ensemble_rate("create", "create, 50 connections", 2.0),
     ensemble_rate("get", "getData, 50 connections, 1 in flight", 1.5),
     ensemble_rate("get-pipelined", "getData, 50 × 16 in flight", 6.0),

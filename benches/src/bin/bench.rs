@@ -129,6 +129,9 @@ struct Measure {
     /// Threads of the load generator
     #[arg(long, default_value_t = 1)]
     load_threads: usize,
+    /// Do not measure the limits
+    #[arg(long)]
+    no_limits: bool,
     /// Write the report, each round included, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -168,9 +171,6 @@ struct Compare {
     /// setData per second for its tail
     #[arg(long, default_value_t = SET_RATE, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     set_rate: u32,
-    /// Do not measure the limits
-    #[arg(long)]
-    no_limits: bool,
 }
 
 fn name_and_command(text: &str) -> Result<(String, String), String> {
@@ -201,7 +201,6 @@ fn compare(arguments: &Compare) -> Result<ExitCode, Box<dyn Error>> {
     }
     let comparison = Comparison {
         settings: settings(arguments),
-        limits: !arguments.no_limits,
         ..measure.comparison(LINES)?
     };
     run(measure, &comparison)
@@ -324,7 +323,7 @@ fn open_files_max() -> std::io::Result<u64> {
 }
 
 impl Measure {
-    /// One server of each product and no limits, unless more is said.
+    /// One server of each product, unless more is said.
     fn comparison(&self, lines: &'static [Line]) -> Result<Comparison, Box<dyn Error>> {
         Ok(Comparison {
             products: products(&self.installed, self.zookeeper_heap)?,
@@ -334,7 +333,7 @@ impl Measure {
             rounds: self.rounds.unwrap_or(if self.quick { 1 } else { 5 }),
             settings: self.settings(),
             folder: own_folder(&data_folder(&self.installed)?)?,
-            limits: false,
+            limits: !self.no_limits,
             ensemble: false,
         })
     }

@@ -3,7 +3,8 @@
 //! In: the frames of the load. Out: canned replies under the request's xid; an event to every watcher at each create or
 //! delete. With a log, writes are first written and synced together (group commit), as any durable server must. It uses
 //! the runtime of the server (tokio, multi-thread), so what it reaches is what the machine leaves to a server that needs no
-//! time for its own work. It runs as a process of its own, as a server does.
+//! time for its own work. As a member of an ensemble it has writes placed by a [`quorum`](super::quorum). It runs as a
+//! process of its own, as a server does.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -27,9 +28,11 @@ use treekeeper_protocol::{
 };
 
 use crate::limit::fdatasync::SyncedFile;
+use crate::limit::quorum::Quorum;
 use crate::load::frame::SESSION_TIMEOUT_MS;
 use crate::load::replies::Replies;
 use crate::load::requests::Creates;
+use crate::server::status::Role;
 
 /// Batches that wait for the log; more make their connections wait.
 const LOG_QUEUE_LEN: usize = 10_000;
@@ -52,6 +55,9 @@ pub struct EchoOptions {
     /// Write each change to this file, synced, before it is answered
     #[arg(long)]
     pub log: Option<PathBuf>,
+    /// The zoo.cfg of a member of an ensemble: a majority has each change before it is answered, and the log is a folder
+    #[arg(long, requires = "log")]
+    pub ensemble: Option<PathBuf>,
 }
 
 impl EchoOptions {
@@ -71,6 +77,10 @@ impl EchoOptions {
             args.push(OsString::from("--log"));
             args.push(path.into());
         }
+        if let Some(path) = &self.ensemble {
+            args.push(OsString::from("--ensemble"));
+            args.push(path.into());
+        }
         args
     }
 }
@@ -81,15 +91,16 @@ struct Echo {
     replies: BTreeMap<i32, Box<[u8]>>,
     event: Bytes,
     log: Option<mpsc::Sender<Durable>>,
+    quorum: Option<Quorum>,
     /// Connections that asked to be told of the next change.
     watchers: Mutex<Vec<mpsc::Sender<Bytes>>>,
 }
 
 /// Writes of one connection, and where to say that they are on disk.
 #[derive(Debug)]
-struct Durable {
-    bytes: Vec<u8>,
-    done: oneshot::Sender<()>,
+pub(super) struct Durable {
+    pub(super) bytes: Vec<u8>,
+    pub(super) done: oneshot::Sender<()>,
 }
 
 /// Serves until the process is ended.
@@ -98,22 +109,27 @@ struct Durable {
 /// When the address cannot be used, or the log cannot be created.
 pub fn serve(options: &EchoOptions) -> io::Result<()> {
     tokio::runtime::Builder::new_multi_thread()
-        .enable_io()
+        .enable_all()
         .build()?
         .block_on(async {
-            let log = match &options.log {
-                Some(path) => {
-                    let file = SyncedFile::create(path)?;
-                    let (log, queue) = mpsc::channel(LOG_QUEUE_LEN);
-                    thread::spawn(move || keep_log(file, queue));
-                    Some(log)
+            let (log, queue) = mpsc::channel(LOG_QUEUE_LEN);
+            let mut quorum = None;
+            match (&options.log, &options.ensemble) {
+                (Some(folder), Some(config)) => {
+                    quorum = Some(Quorum::start(config, folder, queue).await?);
                 }
-                None => None,
-            };
+                (Some(path), None) => {
+                    let file = SyncedFile::create(path)?;
+                    thread::spawn(move || keep_log(file, queue));
+                }
+                (None, _) => {}
+            }
+            let log = options.log.is_some().then_some(log);
             let echo = Arc::new(Echo {
                 replies: canned_replies(options),
                 event: canned_event(),
                 log,
+                quorum,
                 watchers: Mutex::new(Vec::new()),
             });
             let listener = TcpListener::bind(options.listen).await?;
@@ -153,6 +169,19 @@ impl Echo {
         let mut frames = Replies::default();
         let mut out = Vec::new();
         let mut handshake_done = false;
+        if let Some(quorum) = &self.quorum
+            && is_srvr(&stream).await?
+        {
+            let (role, index) = quorum.status();
+            let mode = match role {
+                Role::Leader => "leader",
+                Role::Follower => "follower",
+            };
+            let answer = format!("Zxid: 0x{index:x}\nMode: {mode}\n");
+            // Unread bytes would take the answer back.
+            stream.read_exact(&mut [0; 4]).await?;
+            return stream.write_all(answer.as_bytes()).await;
+        }
         let (tell, mut told) = mpsc::channel::<Bytes>(1);
         let mut watching = false;
         loop {
@@ -226,6 +255,15 @@ impl Echo {
             out.clear();
         }
     }
+}
+
+/// Does the client ask what this member does, instead of opening a session?
+async fn is_srvr(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0; 4];
+    while stream.peek(&mut first).await? < first.len() {
+        tokio::task::yield_now().await;
+    }
+    Ok(first == *b"srvr")
 }
 
 fn connect_reply() -> BytesMut {

@@ -24,6 +24,7 @@ enum Program {
     ZooKeeper { class_path: String, heap_mb: u32 },
     Treekeeper { binary: PathBuf },
     Echo(EchoReplies),
+    Quorum(EchoReplies),
     Shell(String),
 }
 
@@ -94,6 +95,16 @@ impl Product {
         }
     }
 
+    /// The limit of an ensemble: this very program as an echo whose writes pass consensus.
+    pub fn quorum(replies: EchoReplies) -> Self {
+        Self {
+            name: "echo with consensus".to_owned(),
+            program: Program::Quorum(replies),
+            settings: Vec::new(),
+            group: None,
+        }
+    }
+
     /// How it is called in tables and on the command line.
     pub fn name(&self) -> &str {
         &self.name
@@ -116,7 +127,7 @@ impl Product {
                 )
             }
             Program::Treekeeper { binary } => binary.display().to_string(),
-            Program::Echo(replies) => format!("{replies:?}"),
+            Program::Echo(replies) | Program::Quorum(replies) => format!("{replies:?}"),
             Program::Shell(line) => line.clone(),
         };
         format!("{}: {program}{settings}", self.name)
@@ -224,13 +235,15 @@ impl Product {
                 command.args(["serve", "--config"]).arg(config);
                 command
             }
-            Program::Echo(replies) => {
+            Program::Echo(replies) | Program::Quorum(replies) => {
+                let is_member = matches!(self.program, Program::Quorum(_));
                 let options = EchoOptions {
                     listen: address,
                     value_bytes: replies.value_bytes,
                     children: replies.children,
                     results: 10,
                     log: replies.durable.then(|| folder.join("data").join("log")),
+                    ensemble: is_member.then_some(config),
                 };
                 let mut command = Command::new("/proc/self/exe");
                 command.args(options.to_args());
