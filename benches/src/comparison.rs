@@ -19,7 +19,7 @@ use crate::scenario::tree::{self, Value};
 use crate::scenario::{Sample, Scenario, ScenarioError, Settings};
 use crate::server::Server;
 use crate::server::ensemble::Ensemble;
-use crate::server::products::{EchoReplies, Product, SMALL_CACHE, TREEKEEPER};
+use crate::server::products::{Product, SMALL_CACHE, TREEKEEPER};
 
 /// The name under which limits stand among the results.
 pub const LIMIT: &str = "limit";
@@ -181,7 +181,27 @@ impl Round<'_> {
             let wanted = |line: &&str| self.comparison.wants(line);
             (self.round == 1 || !scenario.is_once()) && scenario.lines().iter().any(wanted)
         };
-        let scenarios: Vec<_> = EnsembleScenario::all().filter(is_wanted).collect();
+        let scenarios = EnsembleScenario::all().filter(is_wanted).collect();
+        self.run_on_ensemble(product.name(), product, scenarios);
+    }
+
+    fn measure_ensemble_limits(&mut self) {
+        let is_limited = |name: &&str| {
+            let line = self.comparison.line(name);
+            line.is_some_and(|line| line.limit == Some(Limit::Quorum))
+        };
+        let scenarios = EnsembleScenario::all()
+            .filter(|scenario| scenario.lines().iter().any(is_limited))
+            .collect();
+        self.run_on_ensemble(LIMIT, &Product::quorum(), scenarios);
+    }
+
+    fn run_on_ensemble(
+        &mut self,
+        contestant: &str,
+        product: &Product,
+        scenarios: Vec<EnsembleScenario>,
+    ) {
         let lines: Vec<&'static str> = scenarios
             .iter()
             .flat_map(|scenario| scenario.lines())
@@ -189,18 +209,16 @@ impl Round<'_> {
         if scenarios.is_empty() {
             return;
         }
-        let started = self.note(product.name(), &lines, |run| {
-            run.start_ensemble_warm(product)
-        });
+        let started = self.note(contestant, &lines, |run| run.start_ensemble_warm(product));
         let Some(mut ensemble) = started else {
             return;
         };
         for scenario in scenarios {
             let settings = &self.comparison.settings;
-            let samples = self.note(product.name(), &scenario.lines(), |_| {
+            let samples = self.note(contestant, &scenario.lines(), |_| {
                 scenario.run(&mut ensemble, settings)
             });
-            self.add(product.name(), samples.unwrap_or_default());
+            self.add(contestant, samples.unwrap_or_default());
         }
     }
 
@@ -292,42 +310,6 @@ impl Round<'_> {
                 });
                 self.add(LIMIT, samples.unwrap_or_default());
             }
-        }
-    }
-
-    fn measure_ensemble_limits(&mut self) {
-        let mut quorums: BTreeMap<&str, EchoReplies> = BTreeMap::new();
-        for line in &self.comparison.lines {
-            if let Some(Limit::Quorum(replies)) = line.limit {
-                quorums.insert(line.name, replies);
-            }
-        }
-        let scenarios: Vec<_> = EnsembleScenario::all()
-            .filter(|scenario| (scenario.lines().iter()).any(|line| quorums.contains_key(line)))
-            .collect();
-        let Some(replies) = quorums.values().next() else {
-            return;
-        };
-        let lines: Vec<&'static str> = scenarios
-            .iter()
-            .flat_map(|scenario| scenario.lines())
-            .collect();
-        let quorum = Product::quorum(*replies);
-        let started = self.note(LIMIT, &lines, |run| {
-            let folder = run.comparison.folder.join("quorum");
-            let mut ensemble = Ensemble::start(&quorum, &folder)?;
-            warm_up_all(&ensemble.targets()?, &run.comparison.settings)?;
-            Ok(ensemble)
-        });
-        let Some(mut ensemble) = started else {
-            return;
-        };
-        for scenario in scenarios {
-            let settings = &self.comparison.settings;
-            let samples = self.note(LIMIT, &scenario.lines(), |_| {
-                scenario.run(&mut ensemble, settings)
-            });
-            self.add(LIMIT, samples.unwrap_or_default());
         }
     }
 

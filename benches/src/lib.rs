@@ -12,9 +12,10 @@
 //! * [`load`]: the load generator.
 //! * [`server`]: how Apache ZooKeeper, treekeeper and others are started, killed and started again.
 //! * [`growth`]: how the servers fare as what they hold grows; a run and a report of its own.
-//! * [`limit`]: an echo of the same frames, and the disk alone.
+//! * [`limit`]: an echo of the same frames, the disk alone, and consensus without a tree.
 //!
-//! treekeeper's server is measured from outside, like any other; only the limit of three servers is made of a part of it.
+//! treekeeper's server is measured from outside, like any other; only the limit of three servers is made of a part of
+//! it.
 
 #![forbid(unsafe_code)]
 

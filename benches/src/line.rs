@@ -28,7 +28,7 @@ pub enum Limit {
     /// The same load on an echo.
     Echo(EchoReplies),
     /// The same load on three echoes whose writes pass consensus.
-    Quorum(EchoReplies),
+    Quorum,
     /// One thread that writes setData requests to a zero-filled file and syncs each group of them.
     Fdatasync {
         /// Requests that share a write and a sync.
@@ -65,12 +65,6 @@ const WRITES: Limit = Limit::Echo(EchoReplies {
 });
 const LARGE_MIX: Limit = Limit::Echo(EchoReplies {
     value_bytes: 1024,
-    children: 100,
-    durable: true,
-});
-/// As [`WRITES`], through three.
-const QUORUM: Limit = Limit::Quorum(EchoReplies {
-    value_bytes: 100,
     children: 100,
     durable: true,
 });
@@ -303,11 +297,21 @@ pub const ENSEMBLE_LINES: &[Line] = &[
         "set-alone",
         "setData, 1 connection, to a follower",
         1.8,
-        QUORUM,
+        Limit::Quorum,
     ),
-    rate("set", "setData, 50 connections, 1 in flight", 2.0, QUORUM),
-    rate("set-pipelined", "setData, 50 × 16 in flight", 4.0, QUORUM),
-    ensemble_rate("create", "create, 50 connections", 2.0),
+    rate(
+        "set",
+        "setData, 50 connections, 1 in flight",
+        2.0,
+        Limit::Quorum,
+    ),
+    rate(
+        "set-pipelined",
+        "setData, 50 × 16 in flight",
+        4.0,
+        Limit::Quorum,
+    ),
+    rate("create", "create, 50 connections", 2.0, Limit::Quorum),
     ensemble_rate("get", "getData, 50 connections, 1 in flight", 1.5),
     ensemble_rate("get-pipelined", "getData, 50 × 16 in flight", 6.0),
     ensemble_rate("mixed", "90 % reads, 1 KB, 50 connections", 2.0),

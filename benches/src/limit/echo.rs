@@ -108,39 +108,41 @@ pub(super) struct Durable {
 /// # Errors
 /// When the address cannot be used, or the log cannot be created.
 pub fn serve(options: &EchoOptions) -> io::Result<()> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let (log, queue) = mpsc::channel(LOG_QUEUE_LEN);
-            let mut quorum = None;
-            match (&options.log, &options.ensemble) {
-                (Some(folder), Some(config)) => {
-                    quorum = Some(Quorum::start(config, folder, queue).await?);
-                }
-                (Some(path), None) => {
-                    let file = SyncedFile::create(path)?;
-                    thread::spawn(move || keep_log(file, queue));
-                }
-                (None, _) => {}
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_io();
+    if options.ensemble.is_some() {
+        runtime.enable_time();
+    }
+    runtime.build()?.block_on(async {
+        let (log, queue) = mpsc::channel(LOG_QUEUE_LEN);
+        let mut quorum = None;
+        match (&options.log, &options.ensemble) {
+            (Some(folder), Some(config)) => {
+                quorum = Some(Quorum::start(config, folder, queue).await?);
             }
-            let log = options.log.is_some().then_some(log);
-            let echo = Arc::new(Echo {
-                replies: canned_replies(options),
-                event: canned_event(),
-                log,
-                quorum,
-                watchers: Mutex::new(Vec::new()),
-            });
-            let listener = TcpListener::bind(options.listen).await?;
-            loop {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                let echo = Arc::clone(&echo);
-                // A connection that breaks ends alone.
-                tokio::spawn(async move { echo.answer(stream).await });
+            (Some(path), None) => {
+                let file = SyncedFile::create(path)?;
+                thread::spawn(move || keep_log(file, queue));
             }
-        })
+            (None, _) => {}
+        }
+        let log = options.log.is_some().then_some(log);
+        let echo = Arc::new(Echo {
+            replies: canned_replies(options),
+            event: canned_event(),
+            log,
+            quorum,
+            watchers: Mutex::new(Vec::new()),
+        });
+        let listener = TcpListener::bind(options.listen).await?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let echo = Arc::clone(&echo);
+            // A connection that breaks ends alone.
+            tokio::spawn(async move { echo.answer(stream).await });
+        }
+    })
 }
 
 /// The log thread: everything that waits goes into one write and one sync.
@@ -260,10 +262,14 @@ impl Echo {
 /// Does the client ask what this member does, instead of opening a session?
 async fn is_srvr(stream: &TcpStream) -> io::Result<bool> {
     let mut first = [0; 4];
-    while stream.peek(&mut first).await? < first.len() {
-        tokio::task::yield_now().await;
+    loop {
+        match stream.peek(&mut first).await? {
+            4 => return Ok(first == *b"srvr"),
+            // It left without a word.
+            0 => return Ok(false),
+            _ => tokio::task::yield_now().await,
+        }
     }
-    Ok(first == *b"srvr")
 }
 
 fn connect_reply() -> BytesMut {

@@ -4,31 +4,29 @@
 //! each once a majority has it on disk and this member has been told so. It is treekeeper's own consensus, log and links,
 //! without znodes, watches and the store: what they leave to a server that needs no time for its own work.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use treekeeper_server::config::{Config, Flags};
 use treekeeper_server::consensus::{
-    Applied, Checkpoints, Consensus, Entry, Options, Payload, PeerMember, PeerOptions, Replicated,
-    Role, StateMachine,
+    Applied, Checkpoints, Consensus, Entry, FirstRules, NoCheckpoints, Options, Payload,
+    PeerMember, PeerOptions, Role, StateMachine,
 };
 use treekeeper_server::log::LogReader;
 
 use super::echo::Durable;
 use crate::server::status::Role as Mode;
 
-/// Entries of one member on their way at once: what comes meanwhile makes the next. With two, 50 connections got less.
-const IN_FLIGHT_MAX: usize = 1;
 /// Any number will do: there is one ensemble.
 const CLUSTER_ID: u64 = 7;
 /// A proposal that found no leader is made again after this time.
 const AGAIN_AFTER: Duration = Duration::from_millis(10);
+const NO_LIMIT: &str = "a limit without its log is no limit";
 
 /// A member of the ensemble.
 #[derive(Debug)]
@@ -36,16 +34,18 @@ pub(super) struct Quorum {
     consensus: Consensus,
 }
 
-/// An entry of this member on its way.
+/// An entry of this member that is not applied yet.
 struct Placed {
     number: u64,
     command: Bytes,
+    /// The writes in it.
     waiting: Vec<oneshot::Sender<()>>,
-    _room: OwnedSemaphorePermit,
+    /// The next entry.
+    applied: oneshot::Sender<()>,
 }
 
-/// The entries of this member that are not applied yet, in their order.
-type OnTheirWay = Arc<Mutex<VecDeque<Placed>>>;
+/// There is one at a time, and what comes meanwhile makes the next: with two, 50 connections got less.
+type OnItsWay = Arc<Mutex<Option<Placed>>>;
 
 impl Quorum {
     /// Joins the ensemble of the configuration, with its log in `folder`, and places whatever comes through `queue`.
@@ -67,7 +67,7 @@ impl Quorum {
         let members = ensemble.members.iter();
         let members = members.map(|(id, member)| (*id, PeerMember::of(member)));
 
-        let on_their_way = OnTheirWay::default();
+        let on_its_way = OnItsWay::default();
         let again = Arc::new(Notify::new());
         let refused = Arc::clone(&again);
         let mut options = Options::new(folder, Arc::new(move |_| refused.notify_one()));
@@ -88,7 +88,7 @@ impl Quorum {
             member: ensemble.my_id,
             applied: None,
             membership: Bytes::new(),
-            on_their_way: Arc::clone(&on_their_way),
+            on_its_way: Arc::clone(&on_its_way),
         };
         let consensus = Consensus::start(options, nothing)
             .await
@@ -99,15 +99,10 @@ impl Quorum {
         consensus.belongs_to(CLUSTER_ID);
         tokio::spawn(place_again(
             consensus.clone(),
-            Arc::clone(&on_their_way),
+            Arc::clone(&on_its_way),
             again,
         ));
-        tokio::spawn(place(
-            consensus.clone(),
-            ensemble.my_id,
-            on_their_way,
-            queue,
-        ));
+        tokio::spawn(place(consensus.clone(), ensemble.my_id, on_its_way, queue));
         Ok(Self { consensus })
     }
 
@@ -126,14 +121,11 @@ impl Quorum {
 async fn place(
     consensus: Consensus,
     member: u8,
-    on_their_way: OnTheirWay,
+    on_its_way: OnItsWay,
     mut queue: mpsc::Receiver<Durable>,
 ) {
-    let room = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
     let mut number = 0;
     while let Some(first) = queue.recv().await {
-        let room = Arc::clone(&room).acquire_owned().await;
-        let room = room.expect("the semaphore is never closed");
         let mut command = BytesMut::new();
         let mut waiting = Vec::new();
         number += 1;
@@ -146,39 +138,35 @@ async fn place(
             next = queue.try_recv().ok();
         }
         let command = command.freeze();
-        lock(&on_their_way).push_back(Placed {
+        let (applied, is_applied) = oneshot::channel();
+        *lock(&on_its_way) = Some(Placed {
             number,
             command: command.clone(),
             waiting,
-            _room: room,
+            applied,
         });
-        consensus
-            .propose(command, number)
-            .await
-            .expect("a limit without its log is no limit");
+        consensus.propose(command, number).await.expect(NO_LIMIT);
+        is_applied.await.expect(NO_LIMIT);
     }
 }
 
 /// Another member leads, or none does: what is not applied is proposed again, and applied once.
-async fn place_again(consensus: Consensus, on_their_way: OnTheirWay, refused: Arc<Notify>) {
+async fn place_again(consensus: Consensus, on_its_way: OnItsWay, refused: Arc<Notify>) {
     loop {
         refused.notified().await;
+        // An election takes longer than that; there is nothing to be told by.
         tokio::time::sleep(AGAIN_AFTER).await;
-        let commands: Vec<_> = lock(&on_their_way)
-            .iter()
-            .map(|placed| (placed.command.clone(), placed.number))
-            .collect();
-        for (command, number) in commands {
-            consensus
-                .propose(command, number)
-                .await
-                .expect("a limit without its log is no limit");
+        let placed = lock(&on_its_way)
+            .as_ref()
+            .map(|placed| (placed.command.clone(), placed.number));
+        if let Some((command, number)) = placed {
+            consensus.propose(command, number).await.expect(NO_LIMIT);
         }
     }
 }
 
-fn lock(on_their_way: &OnTheirWay) -> MutexGuard<'_, VecDeque<Placed>> {
-    on_their_way.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(on_its_way: &OnItsWay) -> MutexGuard<'_, Option<Placed>> {
+    on_its_way.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A state that is empty after any entry.
@@ -186,7 +174,7 @@ struct Nothing {
     member: u8,
     applied: Option<(u64, u64)>,
     membership: Bytes,
-    on_their_way: OnTheirWay,
+    on_its_way: OnItsWay,
 }
 
 impl StateMachine for Nothing {
@@ -238,58 +226,14 @@ impl Nothing {
         if member != self.member {
             return;
         }
-        let mut on_their_way = lock(&self.on_their_way);
-        let first = on_their_way.front().map(|placed| placed.number);
         // Else it was proposed twice.
-        if first.is_some() && first == number {
-            let placed = on_their_way.pop_front();
-            drop(on_their_way);
-            for done in placed.into_iter().flat_map(|placed| placed.waiting) {
-                // The connection may have ended meanwhile.
-                let _ = done.send(());
+        let placed = lock(&self.on_its_way).take_if(|placed| Some(placed.number) == number);
+        if let Some(placed) = placed {
+            // The connections, and whoever places the next, may have ended meanwhile.
+            for waiting in placed.waiting {
+                let _ = waiting.send(());
             }
+            let _ = placed.applied.send(());
         }
-    }
-}
-
-/// Nothing is small enough to be told entry by entry.
-struct NoCheckpoints;
-
-impl Checkpoints for NoCheckpoints {
-    fn make(&self, _name: &str) -> io::Result<PathBuf> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn incoming(&self, name: &str) -> PathBuf {
-        PathBuf::from(name)
-    }
-
-    fn read(&self, _dir: &Path) -> io::Result<Applied> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// There is nothing that rules could change.
-struct FirstRules;
-
-impl Replicated for FirstRules {
-    fn supported(&self) -> u16 {
-        1
-    }
-
-    fn rules(&self) -> u16 {
-        1
-    }
-
-    fn hides_members(&self) -> bool {
-        false
-    }
-
-    fn raise(&self, _rules: u16) -> Option<Bytes> {
-        None
-    }
-
-    fn show_members(&self) -> Option<Bytes> {
-        None
     }
 }

@@ -24,7 +24,7 @@ enum Program {
     ZooKeeper { class_path: String, heap_mb: u32 },
     Treekeeper { binary: PathBuf },
     Echo(EchoReplies),
-    Quorum(EchoReplies),
+    Quorum,
     Shell(String),
 }
 
@@ -38,6 +38,13 @@ pub struct EchoReplies {
     /// Whether writes go through a group fdatasync.
     pub durable: bool,
 }
+
+/// The replies of an echo that is a member of an ensemble.
+const QUORUM_REPLIES: EchoReplies = EchoReplies {
+    value_bytes: 100,
+    children: 100,
+    durable: true,
+};
 
 /// The name of Apache ZooKeeper in tables and on the command line.
 pub const ZOOKEEPER: &str = "zookeeper";
@@ -96,10 +103,10 @@ impl Product {
     }
 
     /// The limit of an ensemble: this very program as an echo whose writes pass consensus.
-    pub fn quorum(replies: EchoReplies) -> Self {
+    pub fn quorum() -> Self {
         Self {
             name: "echo with consensus".to_owned(),
-            program: Program::Quorum(replies),
+            program: Program::Quorum,
             settings: Vec::new(),
             group: None,
         }
@@ -127,7 +134,8 @@ impl Product {
                 )
             }
             Program::Treekeeper { binary } => binary.display().to_string(),
-            Program::Echo(replies) | Program::Quorum(replies) => format!("{replies:?}"),
+            Program::Echo(replies) => format!("{replies:?}"),
+            Program::Quorum => format!("{QUORUM_REPLIES:?}"),
             Program::Shell(line) => line.clone(),
         };
         format!("{}: {program}{settings}", self.name)
@@ -235,20 +243,8 @@ impl Product {
                 command.args(["serve", "--config"]).arg(config);
                 command
             }
-            Program::Echo(replies) | Program::Quorum(replies) => {
-                let is_member = matches!(self.program, Program::Quorum(_));
-                let options = EchoOptions {
-                    listen: address,
-                    value_bytes: replies.value_bytes,
-                    children: replies.children,
-                    results: 10,
-                    log: replies.durable.then(|| folder.join("data").join("log")),
-                    ensemble: is_member.then_some(config),
-                };
-                let mut command = Command::new("/proc/self/exe");
-                command.args(options.to_args());
-                command
-            }
+            Program::Echo(replies) => echo(*replies, None, folder, address),
+            Program::Quorum => echo(QUORUM_REPLIES, Some(config), folder, address),
             Program::Shell(line) => {
                 let line = line
                     .replace("{config}", &config.display().to_string())
@@ -262,6 +258,25 @@ impl Product {
             }
         }
     }
+}
+
+fn echo(
+    replies: EchoReplies,
+    ensemble: Option<PathBuf>,
+    folder: &Path,
+    address: SocketAddr,
+) -> Command {
+    let options = EchoOptions {
+        listen: address,
+        value_bytes: replies.value_bytes,
+        children: replies.children,
+        results: 10,
+        log: replies.durable.then(|| folder.join("data").join("log")),
+        ensemble,
+    };
+    let mut command = Command::new("/proc/self/exe");
+    command.args(options.to_args());
+    command
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ mod tests;
 mod thread;
 mod transfer;
 mod types;
+mod without_tree;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,6 +59,7 @@ pub use recover::{KnownMember, StoppedMember};
 pub use rules::Replicated;
 pub use start::stored_node_id;
 pub use status::{Elections, Leadership, MemberStatus, Role, Status};
+pub use without_tree::{FirstRules, NoCheckpoints};
 
 use crate::log::LogReader;
 use crate::peer::{Link, LinkError};

@@ -78,10 +78,11 @@ impl FlushSignal {
     /// An entry of so many bytes was applied, and so many are buffered. Waits for the flusher when they are too many:
     /// apply has a thread of its own.
     pub fn applied(&self, entry: usize, buffered: usize) {
-        let before = (self.shared.log_bytes).fetch_add(entry as u64, Ordering::Relaxed);
+        let entry = entry as u64;
+        let before = self.shared.log_bytes.fetch_add(entry, Ordering::Relaxed);
         let policy = &self.shared.policy;
         // Asked for once: who comes behind finds more than the limit there already.
-        let is_due = before < policy.log_bytes && before + entry as u64 >= policy.log_bytes;
+        let is_due = before < policy.log_bytes && before + entry >= policy.log_bytes;
         if !is_due && buffered < policy.buffer_bytes {
             return;
         }

@@ -212,8 +212,8 @@ impl Arena {
     /// Writes an entry at the end.
     pub(super) fn push(&mut self, path: &[u8], stored: &Stored) -> Location {
         let bytes = stored.as_bytes();
-        if HEADER_BYTES + path.len() + bytes.len() <= ENTRY_BYTES_MAX {
-            let room = HEADER_BYTES + path.len() + bytes.len();
+        let room = HEADER_BYTES + path.len() + bytes.len();
+        if room <= ENTRY_BYTES_MAX {
             return self.append(path, bytes, room, false);
         }
         let large = Large {

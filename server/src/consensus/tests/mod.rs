@@ -6,7 +6,7 @@ mod suite;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,23 +22,6 @@ struct Seen {
     flushed: Option<Applied>,
     commands: Vec<(u64, Bytes)>,
     terms: BTreeMap<u64, u64>,
-}
-
-/// A machine that lies in no folder.
-struct NoCheckpoints;
-
-impl Checkpoints for NoCheckpoints {
-    fn make(&self, _name: &str) -> io::Result<PathBuf> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn incoming(&self, name: &str) -> PathBuf {
-        PathBuf::from(name)
-    }
-
-    fn read(&self, _dir: &Path) -> io::Result<Applied> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
 }
 
 /// Remembers what it was given.

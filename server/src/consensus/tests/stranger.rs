@@ -15,30 +15,6 @@ use crate::peer::{Identity, Local, Target};
 
 const STRANGER: u64 = 99;
 
-struct FirstRules;
-
-impl Replicated for FirstRules {
-    fn supported(&self) -> u16 {
-        1
-    }
-
-    fn rules(&self) -> u16 {
-        1
-    }
-
-    fn hides_members(&self) -> bool {
-        false
-    }
-
-    fn raise(&self, _rules: u16) -> Option<Bytes> {
-        None
-    }
-
-    fn show_members(&self) -> Option<Bytes> {
-        None
-    }
-}
-
 /// A member that leads an ensemble of its own, and where others reach it.
 async fn leader() -> (Consensus, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
