@@ -10,6 +10,7 @@ use openraft::errors::{Fatal, InitializeError, RaftError};
 use openraft::{BasicNode, Config, Raft, ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 use tracing::info;
 
 use super::admit;
@@ -59,6 +60,8 @@ pub(super) struct Started {
     pub(super) incarnation: u64,
     pub(super) links: Option<Arc<Links>>,
     pub(super) read_index: Option<ReadIndex>,
+    /// Answers the other members, in an ensemble.
+    pub(super) serving: Option<JoinHandle<()>>,
 }
 
 /// Starts a member; see [`super::Consensus::start`]. Its tasks run on the runtime of the caller, which may be held up
@@ -91,13 +94,14 @@ pub(super) async fn start(
     let network = Network::new(links.clone());
     let raft = Raft::new(node_id, config, network, store, machine).await;
     let raft = raft.map_err(|fatal| why(fatal.into()))?;
+    let mut serving = None;
     match (&options.peers, &links) {
         (Some(peers), Some(links)) => {
             if admit::has_members(&raft).await.map_err(&why)? {
                 // Before anybody asks: who belongs to an ensemble never says that it does not.
                 links.local().formed();
             }
-            serve_peers(peers, links, &raft, in_flight, checkpoints)?;
+            serving = Some(serve_peers(peers, links, &raft, in_flight, checkpoints)?);
             admit::join(&raft, links).await.map_err(&why)?;
             tokio::spawn(admit::tend(raft.clone(), Arc::clone(links)));
         }
@@ -140,6 +144,7 @@ pub(super) async fn start(
             .map(|links| ReadIndex::start(raft.clone(), Arc::clone(links))),
         raft,
         links,
+        serving,
     })
 }
 
@@ -180,7 +185,7 @@ fn serve_peers(
     raft: &Raft<Types, MachineAdapter>,
     in_flight: InFlight,
     checkpoints: Arc<dyn Checkpoints>,
-) -> Result<(), StartError> {
+) -> Result<JoinHandle<()>, StartError> {
     let listener = peers.listener.try_clone().and_then(|listener| {
         listener.set_nonblocking(true)?;
         tokio::net::TcpListener::from_std(listener)
@@ -196,8 +201,8 @@ fn serve_peers(
         leader_gone: LeaderGone::new(raft.clone(), Arc::clone(links)),
     };
     let local = Arc::clone(links.local());
-    tokio::spawn(peer::listen(listener, local, Arc::new(service)));
-    Ok(())
+    let serving = peer::listen(listener, local, Arc::new(service));
+    Ok(tokio::spawn(serving))
 }
 
 fn config(options: &Options) -> Result<Config, StartError> {

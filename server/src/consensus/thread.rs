@@ -10,6 +10,7 @@ use openraft::Raft;
 use parking_lot::Mutex;
 use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 
 use super::error::{Failure, StartError};
 use super::in_flight::InFlight;
@@ -56,13 +57,15 @@ pub(super) async fn start(
     let in_flight = InFlight::new(options.in_flight_bytes_max);
     let (thread_options, thread_in_flight) = (options.clone(), in_flight.clone());
     let work = move || {
-        let started = runtime.block_on(start::start(&thread_options, thread_in_flight, machine));
-        let raft = started.as_ref().ok().map(|started| started.raft.clone());
-        match raft {
-            Some(raft) => {
+        let mut started =
+            runtime.block_on(start::start(&thread_options, thread_in_flight, machine));
+        let running =
+            (started.as_mut().ok()).map(|started| (started.raft.clone(), started.serving.take()));
+        match running {
+            Some((raft, serving)) => {
                 // If nobody waits any more, the other end of `stopped` is gone too.
                 let _ = sender.send(started);
-                runtime.block_on(until_stopped(&raft, stopped));
+                runtime.block_on(until_stopped(&raft, serving, stopped));
                 drop((raft, runtime));
             }
             // The folder is free again when the error is told.
@@ -89,6 +92,7 @@ pub(super) async fn start(
         incarnation,
         links,
         read_index,
+        serving: _,
     } = started.await.map_err(panicked)??;
     let inner = Inner {
         node_id,
@@ -114,9 +118,19 @@ pub(super) async fn start(
 }
 
 /// Works until the handles are dropped or ask for the end.
-async fn until_stopped(raft: &Raft<Types, MachineAdapter>, stopped: oneshot::Receiver<()>) {
+async fn until_stopped(
+    raft: &Raft<Types, MachineAdapter>,
+    serving: Option<JoinHandle<()>>,
+    stopped: oneshot::Receiver<()>,
+) {
     // An error, as the other end never sends: it is dropped.
     let _ = stopped.await;
+    // Who still asks finds the link closed. openraft reports an error for each request that it is asked meanwhile.
+    if let Some(serving) = serving {
+        serving.abort();
+        // An error: it was aborted.
+        let _ = serving.await;
+    }
     if let Err(error) = raft.shutdown().await {
         tracing::error!(%error, "the consensus task did not end well");
     }

@@ -10,6 +10,7 @@ mod forms_and_serves;
 mod hanging_disk;
 mod join;
 mod leader_killed;
+mod leader_stopped;
 mod local_sessions;
 mod members;
 mod minority;
