@@ -11,7 +11,7 @@
 //! | `TK_CONTROL` | `127.0.0.1:PORT`, where the suite may kill and restart the server ([`control`]) |
 //! | `TK_ADMIN` | `127.0.0.1:PORT`, the `AdminServer`'s HTTP port |
 //! | `TK_SERVER` | `treekeeper` or `zookeeper` |
-//! | `TK_MEMBERS` | how many servers there are: 1, or 3 of which the suite meets one that follows |
+//! | `TK_MODE` | `standalone`, or `observer` of an ensemble whose leader is killed every few seconds |
 //!
 //! It prints a line per case ([`case`]) on its standard output and exits with 0 when it ran to its end.
 

@@ -1,8 +1,11 @@
 """The four-letter words as kazoo users send them."""
 
+import os
 import re
 
 from harness import case, equal, eventually
+
+MODE = os.environ["TK_MODE"]
 
 SRVR_LINES = (
     "Zookeeper version: ",
@@ -12,7 +15,7 @@ SRVR_LINES = (
     "Connections: ",
     "Outstanding: ",
     "Zxid: 0x",
-    "Mode: standalone",
+    f"Mode: {MODE}",
     "Node count: ",
 )
 
@@ -46,7 +49,7 @@ def command_mntr(scene):
     client.create(scene.root + "/e", ephemeral=True)
     client.get(scene.root, watch=lambda event: None)
     values = dict(line.split("\t", 1) for line in client.command(b"mntr").splitlines() if "\t" in line)
-    equal(values["zk_server_state"], "standalone")
+    equal(values["zk_server_state"], MODE)
     for key in (
         "zk_version",
         "zk_avg_latency",

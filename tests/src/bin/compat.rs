@@ -41,7 +41,7 @@ enum Servers {
     Treekeeper,
     Zookeeper,
     Both,
-    /// One of three treekeepers, whose leader is killed every few seconds
+    /// An observer beside three treekeepers, whose leader is killed every few seconds
     Ensemble,
 }
 

@@ -130,14 +130,7 @@ async fn run_in(
         .env("TK_ADMIN", format!("127.0.0.1:{}", ports.admin))
         .env("TK_CONTROL", control_address.to_string())
         .env("TK_SERVER", program.kind().behaves_as().to_string())
-        .env(
-            "TK_MEMBERS",
-            if program.kind() == ServerKind::Ensemble {
-                "3"
-            } else {
-                "1"
-            },
-        )
+        .env("TK_MODE", program.kind().mode())
         .current_dir(folder)
         .stderr(File::create(folder.join("suite.log")).map_err(text)?);
     tokio::select! {
@@ -147,7 +140,9 @@ async fn run_in(
         }
     }
 
-    if let Err(error) = server.lock().await.finish().await {
+    let mut server = server.lock().await;
+    report.troubles.extend(server.had_peace());
+    if let Err(error) = server.finish().await {
         report.troubles.push(explain(&error));
     }
     report.troubles.extend(panic_in(&server_log));

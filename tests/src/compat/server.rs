@@ -37,7 +37,7 @@ pub enum ServerKind {
     Zookeeper,
     /// Ours.
     Treekeeper,
-    /// Ours, three of them: the suites meet one that follows, and the leader is killed every few seconds.
+    /// Ours, an observer and three that vote: the suites meet the observer, and the leader is killed every few seconds.
     Ensemble,
 }
 
@@ -48,6 +48,15 @@ impl ServerKind {
         match self {
             ServerKind::Ensemble => ServerKind::Treekeeper,
             alone => alone,
+        }
+    }
+
+    /// What `srvr` tells of the server's part.
+    #[must_use]
+    pub fn mode(self) -> &'static str {
+        match self {
+            ServerKind::Ensemble => "observer",
+            ServerKind::Zookeeper | ServerKind::Treekeeper => "standalone",
         }
     }
 }
@@ -75,7 +84,7 @@ pub enum Program {
         /// The executable.
         binary: PathBuf,
     },
-    /// The same, as one of three.
+    /// The same, as the observer of an ensemble.
     Ensemble {
         /// The executable.
         binary: PathBuf,
@@ -205,6 +214,11 @@ impl Server {
             companions.disturb();
         }
         Ok(server)
+    }
+
+    /// What an ensemble was spared, if it was spared too much.
+    pub fn had_peace(&self) -> Option<String> {
+        self.companions.as_ref().and_then(Companions::had_peace)
     }
 
     /// The file that takes what the process prints, over all its starts.

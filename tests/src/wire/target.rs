@@ -15,17 +15,22 @@ pub(crate) enum Server {
     ZooKeeper,
 }
 
+/// The mode of a server without an ensemble.
+const ALONE: &str = "standalone";
+
 /// Where the server is.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) connect: SocketAddr,
     pub(crate) server: Server,
+    /// The server's part, as `srvr` tells it.
+    pub(crate) mode: String,
     control: Option<SocketAddr>,
     admin: Option<SocketAddr>,
 }
 
 impl Target {
-    /// Reads `TK_CONNECT`, `TK_SERVER`, `TK_CONTROL` and `TK_ADMIN`.
+    /// Reads `TK_CONNECT`, `TK_SERVER`, `TK_MODE`, `TK_CONTROL` and `TK_ADMIN`.
     pub(crate) fn from_env() -> Result<Self, String> {
         let address = |name: &str| match std::env::var(name) {
             Err(_) => Ok(None),
@@ -46,6 +51,7 @@ impl Target {
         Ok(Self {
             connect: address("TK_CONNECT")?.ok_or("TK_CONNECT is not set")?,
             server,
+            mode: std::env::var("TK_MODE").unwrap_or_else(|_| ALONE.to_owned()),
             control: address("TK_CONTROL")?,
             admin: address("TK_ADMIN")?,
         })
@@ -82,6 +88,11 @@ impl Case {
             Server::ZooKeeper => zookeeper,
             Server::Treekeeper => treekeeper,
         }
+    }
+
+    /// Whether the server has no ensemble.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.target.mode == ALONE
     }
 
     /// A socket without a session.

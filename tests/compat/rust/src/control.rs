@@ -14,6 +14,11 @@ pub fn connect_address() -> String {
     variable("TK_CONNECT")
 }
 
+/// Whether it has no ensemble.
+pub fn is_alone() -> bool {
+    variable("TK_MODE") == "standalone"
+}
+
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is set by the runner"))
 }

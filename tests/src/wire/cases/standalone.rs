@@ -63,9 +63,9 @@ pub(crate) fn register(suite: &mut Suite) {
             .call(&get_data("/zookeeper/config", true))?
             .data_and_stat()?;
         expect(
-            "data, dataLength",
-            (data, stat.data_length),
-            (Some(vec![]), 0),
+            "data, dataLength, version",
+            (data, stat.data_length, stat.version),
+            (Some(vec![]), 0, 0),
         )
     });
     for (name, token) in [

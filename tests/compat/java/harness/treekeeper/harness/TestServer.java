@@ -30,6 +30,11 @@ public final class TestServer {
     return variable("TK_SERVER").equals("treekeeper");
   }
 
+  /** Its part, as {@code srvr} tells it. */
+  public static String mode() {
+    return variable("TK_MODE");
+  }
+
   /** SIGKILL. */
   public static void kill() throws IOException {
     command("kill");
