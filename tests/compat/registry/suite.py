@@ -14,8 +14,15 @@ from session import SERVICE, SESSION_TIMEOUT_S, TICK_S, connect
 AT_ONCE_S = 1.0
 """The bound of "told at once": far above what a busy machine needs, far below the session time-out."""
 
-EXPIRED_S = SESSION_TIMEOUT_S + 2 * TICK_S
-"""When a session that nobody feeds must be gone."""
+ALONE = os.environ["TK_MODE"] == "standalone"
+"""Whether the server has no ensemble, whose leaders come and go."""
+
+EXPIRED_S = SESSION_TIMEOUT_S * (1 if ALONE else 2) + 2 * TICK_S
+"""When a session that nobody feeds must be gone: a new leader gives it its whole time-out once more."""
+
+
+class CaseSkipped(Exception):
+    """Why a case cannot be put to this server."""
 
 
 class Registry:
@@ -231,6 +238,8 @@ class Registry:
 
     def long_outage_keeps_registrations(self) -> None:
         """The time in which the server is away counts for no session."""
+        if not ALONE:
+            raise CaseSkipped("sessions run on while a member is away: its ensemble is there")
         self.restart_and_compare("four", "three", "two", outage_s=1.5 * SESSION_TIMEOUT_S)
 
     def stopped_provider_leaves_at_once(self) -> None:
@@ -279,6 +288,8 @@ def main() -> None:
         try:
             case()
             print(f"ok {name}", flush=True)
+        except CaseSkipped as why:
+            print(f"skip {name} # {why}", flush=True)
         except Exception as error:  # any error is this case's result, and the run goes on to its end
             failed = name
             reason = str(error) if isinstance(error, CaseFailed) else repr(error)

@@ -208,10 +208,10 @@ final class Sessions {
   }
 
   private static void idleSessionLivesByPings(String root) throws Exception {
-    try (Link link = new Link(); Client idle = Client.open(TestServer.connect(), 6_000); Client observer = Client.open()) {
+    try (Link link = new Link(); Client idle = Client.open(TestServer.connect(), 3_000); Client observer = Client.open()) {
       idle.make(root, "", CreateMode.EPHEMERAL);
       // A silent session with a longer time-out is the clock: when it has expired, the idle one is older than its own.
-      Client clock = Client.open(link.connect(), 7_000);
+      Client clock = Client.open(link.connect(), 4_000);
       clock.make(root + "-clock", "", CreateMode.EPHEMERAL);
       link.down();
       eventually("the clock's session expires", () -> !observer.has(root + "-clock"));
