@@ -42,13 +42,13 @@ class Registry:
     def registered(self) -> list[str]:
         """The list as the server has it."""
         try:
-            return sorted(self.truth.get_children(SERVICE))
+            return sorted(self.truth.retry(self.truth.get_children, SERVICE))
         except NoNodeError:
             return []
 
     def stat(self, name: str):
         """The Stat of a provider's znode."""
-        return self.truth.get(f"{SERVICE}/{name}")[1]
+        return self.truth.retry(self.truth.get, f"{SERVICE}/{name}")[1]
 
     def await_list(self, *names: str, within_s: float = EXPIRED_S + AT_ONCE_S) -> None:
         """Waits until the server has exactly this list, and then until the consumer, told at once, has it too."""

@@ -198,6 +198,8 @@ async fn kill_leaders(mut members: Vec<Member>, kills: Arc<AtomicU32>) {
             while !answers(member.port).await {
                 sleep(LOOK_INTERVAL).await;
             }
+            // Who leads by now has its time.
+            break;
         }
     }
 }
