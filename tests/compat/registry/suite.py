@@ -17,7 +17,7 @@ AT_ONCE_S = 1.0
 ALONE = os.environ["TK_MODE"] == "standalone"
 """Whether the server has no ensemble, whose leaders come and go."""
 
-EXPIRED_S = SESSION_TIMEOUT_S * (1 if ALONE else 2) + 2 * TICK_S
+EXPIRED_S = (SESSION_TIMEOUT_S + 2 * TICK_S) * (1 if ALONE else 2)
 """When a session that nobody feeds must be gone: a new leader gives it its whole time-out once more."""
 
 

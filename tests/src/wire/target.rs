@@ -18,6 +18,9 @@ pub(crate) enum Server {
 /// The mode of a server without an ensemble.
 const ALONE: &str = "standalone";
 
+/// How long a server may be out of reach before a case begins.
+const SERVES_WITHIN: Duration = Duration::from_secs(10);
+
 /// Where the server is.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -67,14 +70,21 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// Makes the root znode.
+    /// Makes the root znode. What an earlier case did to the server may last a moment longer than that case.
     pub(crate) fn new(target: &Target, name: &str) -> Outcome<Self> {
-        let root = format!("/{}-{}", name.replace('/', "-"), std::process::id());
-        RawClient::open(target.connect)?.make(&root, b"", 0)?;
-        Ok(Self {
+        let case = Self {
             target: target.clone(),
-            root,
-        })
+            root: format!("/{}-{}", name.replace('/', "-"), std::process::id()),
+        };
+        let mut opened = None;
+        case.until("a session", SERVES_WITHIN, || {
+            opened = RawClient::open(target.connect).ok();
+            Ok(opened.is_some())
+        })?;
+        if let Some(mut client) = opened {
+            client.make(&case.root, b"", 0)?;
+        }
+        Ok(case)
     }
 
     /// A path below the root.
