@@ -179,27 +179,36 @@ fn spawn(program: &Program, folder: &Path) -> io::Result<Child> {
 async fn kill_leaders(mut members: Vec<Member>, kills: Arc<AtomicU32>) {
     loop {
         sleep(PEACE).await;
-        for member in &mut members {
-            if !leads(member.port).await {
-                continue;
+        let Some(leader) = leader_of(&members).await else {
+            continue;
+        };
+        let killed = members[leader].child.kill().await;
+        kills.fetch_add(1, Ordering::Relaxed);
+        // Nobody starts a server again in the same millisecond: the others are to see that it is gone.
+        while leader_of(&members).await.is_none() {
+            sleep(LOOK_INTERVAL).await;
+        }
+        let member = &mut members[leader];
+        match killed.and_then(|()| spawn(&member.program, &member.folder)) {
+            Ok(child) => member.child = child,
+            Err(error) => {
+                // The suite goes on with what is left, which the log tells.
+                eprintln!("compat: a member cannot be started again: {error}");
+                return;
             }
-            let killed = member.child.kill().await;
-            kills.fetch_add(1, Ordering::Relaxed);
-            let again = killed.and_then(|()| spawn(&member.program, &member.folder));
-            match again {
-                Ok(child) => member.child = child,
-                Err(error) => {
-                    // The suite goes on with what is left, which the log tells.
-                    eprintln!("compat: a member cannot be started again: {error}");
-                    return;
-                }
-            }
-            // All must be there before the next goes.
-            while !answers(member.port).await {
-                sleep(LOOK_INTERVAL).await;
-            }
-            // Who leads by now has its time.
-            break;
+        }
+        // All must be there before the next goes.
+        while !answers(member.port).await {
+            sleep(LOOK_INTERVAL).await;
         }
     }
+}
+
+async fn leader_of(members: &[Member]) -> Option<usize> {
+    for (index, member) in members.iter().enumerate() {
+        if leads(member.port).await {
+            return Some(index);
+        }
+    }
+    None
 }
