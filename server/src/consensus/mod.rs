@@ -26,6 +26,7 @@ mod purge;
 mod read_index;
 mod reconfig;
 mod recover;
+mod rounds;
 mod rules;
 mod service;
 mod start;
@@ -56,6 +57,7 @@ pub use options::{CheckForwarded, Joined, OnReport, Options, PeerMember, PeerOpt
 pub use proposal::{OnRefused, Refusal, RefusalReason};
 pub use reconfig::Reconfig;
 pub use recover::{KnownMember, StoppedMember};
+pub use rounds::Rounds;
 pub use rules::Replicated;
 pub use start::stored_node_id;
 pub use status::{Elections, Leadership, MemberStatus, Role, Status};

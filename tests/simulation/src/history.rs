@@ -30,6 +30,13 @@ pub struct Connection {
 /// One thing that happened.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub enum What {
+    /// The run began.
+    Began {
+        /// How many members there are.
+        members: usize,
+        /// Are reads strict (`treekeeper.strictReads`)?
+        strict_reads: bool,
+    },
     /// A member's process started.
     Started {
         /// The member.

@@ -23,7 +23,7 @@ use tokio::sync::{Notify, oneshot};
 use treekeeper_server::apply::{Batch, Command, State};
 use treekeeper_server::config::{Config, Ensemble, Flags};
 use treekeeper_server::connection::serve_stream;
-use treekeeper_server::consensus::{LinearizeError, Options};
+use treekeeper_server::consensus::{LinearizeError, Options, Rounds, Stopped};
 use treekeeper_server::members;
 use treekeeper_server::publish::{
     Clock, FlushPolicy, Flusher, Linearizer, Machine, Node, Origin, TreeFolders,
@@ -144,7 +144,10 @@ fn config(world: &World, member: u64) -> Config {
     let place = world.place(member);
     let flags = Flags {
         data_dir: Some(place.folder.clone()),
-        set: vec![format!("tickTime={TICK_MS}")],
+        set: vec![
+            format!("tickTime={TICK_MS}"),
+            format!("treekeeper.strictReads={}", world.strict_reads),
+        ],
         ..Flags::default()
     };
     let (mut config, _notices) = Config::load(&flags).expect("the flags are right");
@@ -247,18 +250,21 @@ pub(crate) async fn start(world: &Arc<World>, member: u64) {
         refused: Arc::new(Notify::new()),
         begun: AtomicBool::new(false),
     });
-    let linearizer: Linearizer = {
+    let (rounds, answering) = Rounds::new({
         let (world, running) = (Arc::clone(world), Arc::downgrade(&running));
-        Box::new(move || {
+        move || {
             let (world, running) = (Arc::clone(&world), running.upgrade());
-            Box::pin(async move {
-                match running {
-                    Some(running) => linearize(&world, &running).await,
-                    None => Err(LinearizeError::NoQuorum),
-                }
-            })
-        })
-    };
+            async move {
+                let running = running.ok_or(Stopped)?;
+                linearize(&world, &running).await
+            }
+        }
+    });
+    running.life.spawn(answering);
+    let linearizer: Linearizer = Box::new(move || {
+        let rounds = rounds.clone();
+        Box::pin(async move { rounds.ask().await.map(drop) })
+    });
     if running.node.linearizer.set(linearizer).is_err() {
         unreachable!("the node is new");
     }
@@ -425,13 +431,13 @@ async fn send_again(running: Arc<Running>) {
     }
 }
 
-/// As `consensus::ReadIndex`, a round for each who asks.
-async fn linearize(world: &Arc<World>, running: &Arc<Running>) -> Result<(), LinearizeError> {
+/// As a round of `consensus::ReadIndex`.
+async fn linearize(world: &Arc<World>, running: &Arc<Running>) -> Result<u64, LinearizeError> {
     let until = now() + ROUND_MAX;
     loop {
         let read = read_index(world, running).await;
-        if read.is_some() {
-            return Ok(());
+        if let Some(index) = read {
+            return Ok(index);
         }
         if now() >= until {
             return Err(LinearizeError::NoQuorum);
@@ -440,14 +446,11 @@ async fn linearize(world: &Arc<World>, running: &Arc<Running>) -> Result<(), Lin
     }
 }
 
-async fn read_index(world: &Arc<World>, running: &Arc<Running>) -> Option<()> {
+async fn read_index(world: &Arc<World>, running: &Arc<Running>) -> Option<u64> {
     let leader = running.leadership().leader?;
     if leader == running.member {
-        let read = running
-            .raft
-            .ensure_linearizable(ReadPolicy::ReadIndex)
-            .await;
-        return read.ok().map(drop);
+        let read = running.raft.ensure_linearizable(ReadPolicy::ReadIndex);
+        return read.await.ok().map(|read| read.log_id().index);
     }
     let asked = call(world, running.id(), leader, |leading| {
         let read = async move {
@@ -459,7 +462,7 @@ async fn read_index(world: &Arc<World>, running: &Arc<Running>) -> Option<()> {
     let index = asked.await.ok()?;
     let wait = running.raft.wait(None);
     let applied = wait.applied_index_at_least(Some(index), "what the leader has committed");
-    applied.await.ok().map(drop)
+    applied.await.ok().map(|_applied| index)
 }
 
 /// As `members::keep_contact`.

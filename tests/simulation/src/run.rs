@@ -64,6 +64,7 @@ pub fn run(options: &Options) -> std::io::Result<Run> {
         .tempdir_in(folder())?;
     let mut rng = StdRng::seed_from_u64(options.seed);
     let members: u64 = if rng.random_ratio(1, 4) { 5 } else { 3 };
+    let strict_reads = rng.random_ratio(1, 3);
     // Clocks are plain copies everywhere, so what they ask lives for ever: some bytes a run.
     let times: Vec<&'static MemberTime> = (0..members)
         .map(|_| &*Box::leak(Box::new(MemberTime::default())))
@@ -71,7 +72,14 @@ pub fn run(options: &Options) -> std::io::Result<Run> {
     let options = *options;
     let mut runtime = SimRuntime::with_seed(options.seed);
     let path = folder.path();
-    let world = World::new(options.seed, members, options.disk_fault, path, &times);
+    let world = World::new(
+        options.seed,
+        members,
+        options.disk_fault,
+        strict_reads,
+        path,
+        &times,
+    );
     let world = Arc::new(world);
     let ran = Arc::clone(&world);
     runtime.block_on(async move { live(&world, &options).await });
@@ -96,6 +104,10 @@ fn folder() -> std::path::PathBuf {
 }
 
 async fn live(world: &Arc<World>, options: &Options) {
+    world.history.note(What::Began {
+        members: world.count(),
+        strict_reads: world.strict_reads,
+    });
     for member in world.member_ids() {
         start(world, member).await;
     }

@@ -18,6 +18,8 @@ pub(crate) struct World {
     pub(crate) network: Network,
     pub(crate) history: History,
     pub(crate) disk_fault: DiskFault,
+    /// `treekeeper.strictReads` of all members.
+    pub(crate) strict_reads: bool,
     places: BTreeMap<u64, Place>,
 }
 
@@ -35,6 +37,7 @@ impl World {
         seed: u64,
         members: u64,
         fault: DiskFault,
+        strict_reads: bool,
         folder: &Path,
         times: &[&'static MemberTime],
     ) -> Self {
@@ -55,6 +58,7 @@ impl World {
             network: Network::new(seed),
             history: History::default(),
             disk_fault: fault,
+            strict_reads,
             places,
         }
     }

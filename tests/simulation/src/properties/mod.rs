@@ -10,6 +10,7 @@ mod replies_in_order;
 mod same_tree;
 #[cfg(test)]
 mod scene;
+mod strict_reads;
 mod zxid_increases;
 
 use std::fmt;
@@ -34,7 +35,7 @@ impl fmt::Display for Violation {
 /// A check of one promise: says everything that breaks it.
 type Check = fn(&[Record]) -> Vec<String>;
 
-const PROPERTIES: [(&str, Check); 10] = [
+const PROPERTIES: [(&str, Check); 11] = [
     ("nothing_is_broken", nothing_is_broken),
     ("acknowledged_is_durable", acknowledged_is_durable::check),
     ("same_tree", same_tree::check),
@@ -45,6 +46,7 @@ const PROPERTIES: [(&str, Check); 10] = [
     ("one_apply", one_apply::check),
     ("quorum_silence", quorum_silence::check),
     ("linearizable_writes", linearizable_writes::check),
+    ("strict_reads", strict_reads::check),
 ];
 
 /// Holds every promise against a history.
