@@ -124,6 +124,8 @@ pub enum What {
     Final {
         /// The member.
         member: u64,
+        /// The lines of the members, as its log says.
+        members: Vec<String>,
         /// Its znodes, by path.
         znodes: Vec<FinalZnode>,
     },

@@ -15,10 +15,19 @@ fn options(seed: u64, disk_fault: DiskFault) -> Options {
 
 #[test]
 fn every_promise_is_kept() {
+    let (mut came, mut went) = (0, 0);
     for seed in 1..=20 {
         let run = run(&options(seed, DiskFault::None)).unwrap();
         let violations: Vec<String> = run.violations.iter().map(ToString::to_string).collect();
         assert_eq!(violations, [""; 0], "seed {seed}");
+        for record in &run.history {
+            if let What::Fault(fault) = &record.what
+                && fault.starts_with("done: a change of the members")
+            {
+                came += u32::from(fault.contains("votes: Some"));
+                went += u32::from(fault.contains("leaves: Some"));
+            }
+        }
         let told = |what: &What| matches!(what, What::Told { .. });
         let told = run.history.iter().filter(|record| told(&record.what));
         assert!(
@@ -26,6 +35,7 @@ fn every_promise_is_kept() {
             "seed {seed} has told its clients little"
         );
     }
+    assert!(came > 5 && went > 5, "{came} members came, {went} went");
 }
 
 #[test]

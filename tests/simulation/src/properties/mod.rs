@@ -4,6 +4,7 @@ mod acknowledged_is_durable;
 mod ephemerals;
 mod event_before_data;
 mod linearizable_writes;
+mod members_shown;
 mod one_apply;
 mod quorum_silence;
 mod replies_in_order;
@@ -35,7 +36,7 @@ impl fmt::Display for Violation {
 /// A check of one promise: says everything that breaks it.
 type Check = fn(&[Record]) -> Vec<String>;
 
-const PROPERTIES: [(&str, Check); 11] = [
+const PROPERTIES: [(&str, Check); 12] = [
     ("nothing_is_broken", nothing_is_broken),
     ("acknowledged_is_durable", acknowledged_is_durable::check),
     ("same_tree", same_tree::check),
@@ -47,6 +48,7 @@ const PROPERTIES: [(&str, Check); 11] = [
     ("quorum_silence", quorum_silence::check),
     ("linearizable_writes", linearizable_writes::check),
     ("strict_reads", strict_reads::check),
+    ("members_shown", members_shown::check),
 ];
 
 /// Holds every promise against a history.
