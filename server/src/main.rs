@@ -71,7 +71,7 @@ struct Serve {
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     // Connections have threads of their own; this one is for timers, HTTP and the command line.
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -8,8 +8,8 @@ use super::State;
 
 /// The oldest rules that this release knows.
 pub const RULES_MIN: u16 = 1;
-/// The newest rules that this release knows.
-pub const RULES_MAX: u16 = 2;
+/// The newest rules that this release knows. A build with the feature `rules-1` is as the first release was.
+pub const RULES_MAX: u16 = if cfg!(feature = "rules-1") { 1 } else { 2 };
 
 /// From this version on, clients see a change of the members when it is complete, and not its steps.
 pub(super) const MEMBERS_SHOWN_ONCE: u16 = 2;

@@ -99,7 +99,8 @@ pub(crate) fn decode_membership(mut bytes: &[u8]) -> Option<Membership> {
 }
 
 /// Members with the entry that they came with, for the state machine to keep.
-pub(crate) fn encode_stored_membership(stored: &StoredMembership) -> Bytes {
+#[must_use]
+pub fn encode_stored_membership(stored: &StoredMembership) -> Bytes {
     let mut out = BytesMut::new();
     let at = stored.log_id().as_ref().copied().map(position);
     out.put_u64_le(at.map_or(0, |at| at.index + 1));
@@ -109,7 +110,8 @@ pub(crate) fn encode_stored_membership(stored: &StoredMembership) -> Bytes {
 }
 
 /// Reads what [`encode_stored_membership`] wrote. No bytes are no members.
-pub(crate) fn decode_stored_membership(mut bytes: &[u8]) -> Option<StoredMembership> {
+#[must_use]
+pub fn decode_stored_membership(mut bytes: &[u8]) -> Option<StoredMembership> {
     if bytes.is_empty() {
         return Some(StoredMembership::default());
     }

@@ -1,7 +1,8 @@
 //! Consensus: turns proposals into one order of entries that a majority holds, and applies them in that order.
 //!
 //! In: proposed commands. Out: committed entries, handed to the [`StateMachine`] in log order; who leads. This is the
-//! only module that names openraft; no type of it leaves the module. A single server is an ensemble of one voter and
+//! only module that names openraft; no type of it leaves the module, but for the members of simulated ensembles, which
+//! run openraft without this. A single server is an ensemble of one voter and
 //! uses the same path.
 //!
 //! A proposal passes three threads: the caller hands it over ([`Consensus::propose`]); the consensus thread gives it its
@@ -26,6 +27,7 @@ mod purge;
 mod read_index;
 mod reconfig;
 mod recover;
+mod rounds;
 mod rules;
 mod service;
 mod start;
@@ -48,6 +50,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, TryAcquireError, watch};
 use treekeeper_protocol::ErrorCode;
 
 pub use admit::CAUGHT_UP_LAG;
+pub use encoding::{decode_stored_membership, encode_stored_membership};
 pub use error::{Failure, LinearizeError, StartError, Stopped, TryProposeError};
 pub use machine::{
     Applied, Checkpoints, Entry, Payload, StateMachine, member_lines, membership_index,
@@ -56,6 +59,7 @@ pub use options::{CheckForwarded, Joined, OnReport, Options, PeerMember, PeerOpt
 pub use proposal::{OnRefused, Refusal, RefusalReason};
 pub use reconfig::Reconfig;
 pub use recover::{KnownMember, StoppedMember};
+pub use rounds::Rounds;
 pub use rules::Replicated;
 pub use start::stored_node_id;
 pub use status::{Elections, Leadership, MemberStatus, Role, Status};

@@ -1,5 +1,5 @@
-//! Read indexes for everybody who asks on this member, a round at a time: those who come while one is on its way share
-//! the next. So a crowd of strict reads or syncs costs the leader one question, and an election makes them wait.
+//! Read indexes for everybody who asks on this member, in rounds: a crowd of strict reads or syncs costs the leader one
+//! question, and an election makes them wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,17 +8,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{Raft, ReadPolicy};
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::error::{LinearizeError, Stopped};
 use super::machine::MachineAdapter;
 use super::network::{Links, Purpose};
+use super::rounds::Rounds;
 use super::service::{self, kind};
 use super::types::Types;
 
-/// Who may wait for the next round; further ones wait to be taken.
-const ASKING_MAX: usize = 1024;
 /// How long a round may take: elections are much shorter, and without a quorum the clients are closed anyway.
 const ROUND_MAX: Duration = Duration::from_secs(3);
 /// The pause before a leader is asked again, or looked for.
@@ -55,53 +53,32 @@ impl Drop for Waiting<'_> {
 /// Where to ask; a handle.
 #[derive(Clone)]
 pub(super) struct ReadIndex {
-    asking: mpsc::Sender<oneshot::Sender<Answer>>,
+    rounds: Rounds,
     links: Arc<Links>,
 }
 
 impl ReadIndex {
     /// Begins to ask, on the caller's runtime.
     pub(super) fn start(raft: Raft<Types, MachineAdapter>, links: Arc<Links>) -> ReadIndex {
-        let (asking, asked) = mpsc::channel(ASKING_MAX);
-        tokio::spawn(run(raft, Arc::clone(&links), asked));
-        ReadIndex { asking, links }
+        let (rounds, answering) = Rounds::new({
+            let links = Arc::clone(&links);
+            move || round(raft.clone(), Arc::clone(&links))
+        });
+        tokio::spawn(answering);
+        ReadIndex { rounds, links }
     }
 
     /// Waits until this member has applied everything that was committed when this was called.
     pub(super) async fn wait(&self) -> Answer {
         let _waiting = self.links.pending().begin();
-        let (sender, answer) = oneshot::channel();
-        if self.asking.send(sender).await.is_err() {
-            return Err(LinearizeError::Stopped(Stopped));
-        }
-        answer
-            .await
-            .unwrap_or(Err(LinearizeError::Stopped(Stopped)))
+        self.rounds.ask().await
     }
 }
 
-async fn run(
-    raft: Raft<Types, MachineAdapter>,
-    links: Arc<Links>,
-    mut asked: mpsc::Receiver<oneshot::Sender<Answer>>,
-) {
-    while let Some(first) = asked.recv().await {
-        let mut all = vec![first];
-        while let Ok(more) = asked.try_recv() {
-            all.push(more);
-        }
-        let answer = round(&raft, &links).await;
-        for one in all {
-            // Who has gone needs no answer.
-            let _ = one.send(answer.clone());
-        }
-    }
-}
-
-async fn round(raft: &Raft<Types, MachineAdapter>, links: &Links) -> Answer {
+async fn round(raft: Raft<Types, MachineAdapter>, links: Arc<Links>) -> Answer {
     let until = Instant::now() + ROUND_MAX;
     loop {
-        match ask(raft, links).await {
+        match ask(&raft, &links).await {
             Err(LinearizeError::NotLeader { .. } | LinearizeError::NoQuorum)
                 if Instant::now() < until =>
             {

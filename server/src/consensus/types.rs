@@ -56,5 +56,6 @@ pub(crate) type RaftEntry = openraft::type_config::alias::EntryOf<Types>;
 pub(crate) type RaftPayload = openraft::type_config::alias::PayloadOf<Types>;
 pub(crate) type RaftVote = openraft::type_config::alias::VoteOf<Types>;
 pub(crate) type Membership = openraft::Membership<u64, BasicNode>;
-pub(crate) type StoredMembership = openraft::type_config::alias::StoredMembershipOf<Types>;
-pub(crate) type CommittedLeaderId = openraft::type_config::alias::CommittedLeaderIdOf<Types>;
+// Of whatever runtime: they do not name `Types`.
+pub(crate) type CommittedLeaderId = <leader_id_std::LeaderId<u64, u64> as RaftLeaderId>::Committed;
+pub(crate) type StoredMembership = openraft::StoredMembership<CommittedLeaderId, u64, BasicNode>;

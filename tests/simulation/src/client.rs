@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use openraft::AsyncRuntime;
 use openraft_rt_sim::SimRuntime;
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use treekeeper_protocol::encode::{begin_frame, end_frame};
@@ -99,7 +100,10 @@ impl Client {
 
     /// One connection from its beginning to its end.
     async fn visit(&mut self, until: Duration) {
-        let member = self.rng.random_range(1..=self.world.count() as u64);
+        let members: Vec<u64> = self.world.member_ids().into_iter().collect();
+        let Some(member) = members.choose(&mut self.rng).copied() else {
+            return;
+        };
         let Some(stream) = connect(&self.world, member, self.number) else {
             return;
         };

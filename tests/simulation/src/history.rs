@@ -30,6 +30,13 @@ pub struct Connection {
 /// One thing that happened.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub enum What {
+    /// The run began.
+    Began {
+        /// How many members there are.
+        members: usize,
+        /// Are reads strict (`treekeeper.strictReads`)?
+        strict_reads: bool,
+    },
     /// A member's process started.
     Started {
         /// The member.
@@ -117,6 +124,8 @@ pub enum What {
     Final {
         /// The member.
         member: u64,
+        /// The lines of the members, as its log says.
+        members: Vec<String>,
         /// Its znodes, by path.
         znodes: Vec<FinalZnode>,
     },

@@ -4,7 +4,7 @@
 //! the publish step, connections with the wire protocol, watches, sessions and their expiry, contact with a quorum.
 //! Simulated are: time, links between members, the log's disk, and what tokio's timers do in the server. Clients note
 //! what they were told; each file in [`properties`] holds one promise of the server against that.
-//! Not here: sockets, segment files, whole trees sent to members, changes of members (`tests/src/faults` has those).
+//! Not here: sockets, segment files, whole trees sent to members (`tests/src/faults` has those).
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ mod history;
 mod life;
 mod machine;
 mod member;
+mod members;
 mod nemesis;
 mod network;
 pub mod properties;

@@ -4,15 +4,16 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::{Stream, StreamExt};
+use openraft::EntryPayload;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
-use openraft::{EntryPayload, Membership};
 use parking_lot::Mutex;
 use treekeeper_protocol::Request;
 use treekeeper_server::apply::{Batch, Command, State};
-use treekeeper_server::consensus::{Entry, Payload, StateMachine};
+use treekeeper_server::consensus::{
+    Entry, Payload, StateMachine, decode_stored_membership, encode_stored_membership,
+};
 use treekeeper_server::publish::{Machine, Node};
 
 use crate::history::{Applied, AppliedBatch, Closed, What};
@@ -31,14 +32,6 @@ pub(crate) struct MachineAdapter {
 
 fn log_id(index: u64, term: u64) -> LogId {
     LogId::new(CommittedLeaderId::new(term), index)
-}
-
-/// Where the members of the ensemble stand in the log: they never change here.
-fn encode_membership(at: &LogId) -> Bytes {
-    let mut out = BytesMut::new();
-    out.put_u64_le(at.index);
-    out.put_u64_le(at.leader_id.term);
-    out.freeze()
 }
 
 impl MachineAdapter {
@@ -61,11 +54,8 @@ impl MachineAdapter {
         let Some(applied) = self.machine.get_mut().applied() else {
             return (None, StoredMembership::default());
         };
-        let mut bytes = applied.membership;
-        let at = log_id(bytes.get_u64_le(), bytes.get_u64_le());
-        let members = Membership::new(vec![self.world.member_ids()], self.world.nodes())
-            .expect("every voter is a node");
-        let membership = StoredMembership::new(Some(at), members);
+        let membership =
+            decode_stored_membership(&applied.membership).expect("it is what this process wrote");
         (Some(log_id(applied.index, applied.term)), membership)
     }
 
@@ -79,7 +69,10 @@ impl MachineAdapter {
                 batch = Some(Watched::before(&self.node.state.read(), read));
                 Payload::Command(command.0)
             }
-            EntryPayload::Membership(_) => Payload::Membership(encode_membership(&entry.log_id)),
+            EntryPayload::Membership(members) => {
+                let stored = StoredMembership::new(Some(entry.log_id), members);
+                Payload::Membership(encode_stored_membership(&stored))
+            }
         };
         let entry = Entry {
             index,

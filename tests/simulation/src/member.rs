@@ -1,6 +1,7 @@
 //! One start of a member's process: the real node, state machine, connections and proposer, with the tasks of the
 //! server around them. What tokio's timers and the links do there is done here by simulated ones, in the same order.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +24,7 @@ use tokio::sync::{Notify, oneshot};
 use treekeeper_server::apply::{Batch, Command, State};
 use treekeeper_server::config::{Config, Ensemble, Flags};
 use treekeeper_server::connection::serve_stream;
-use treekeeper_server::consensus::{LinearizeError, Options};
+use treekeeper_server::consensus::{LinearizeError, Options, Rounds, Stopped};
 use treekeeper_server::members;
 use treekeeper_server::publish::{
     Clock, FlushPolicy, Flusher, Linearizer, Machine, Node, Origin, TreeFolders,
@@ -33,6 +34,7 @@ use crate::disk::DiskFault;
 use crate::history::What;
 use crate::life::Life;
 use crate::machine::MachineAdapter;
+use crate::members::tend;
 use crate::network::{Links, call};
 use crate::stream::ServerEnd;
 use crate::time::now;
@@ -66,8 +68,10 @@ pub(crate) struct Running {
     pub(crate) incarnation: u64,
     pub(crate) raft: Raft<Types, MachineAdapter>,
     pub(crate) node: Arc<Node>,
-    life: Arc<Life>,
+    pub(crate) life: Arc<Life>,
     refused: Arc<Notify>,
+    /// Held while this member, as the leader, changes the members.
+    pub(crate) changing: tokio::sync::Mutex<()>,
     /// Does it know who it is, so that it may be asked?
     begun: AtomicBool,
 }
@@ -81,6 +85,22 @@ struct Leadership {
 }
 
 impl Running {
+    /// The sets of voters of which each must agree: two during a change.
+    pub(crate) fn voters(&self) -> Vec<BTreeSet<u64>> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let membership = metrics.membership_config.membership();
+        membership.get_joint_config().clone()
+    }
+
+    /// All members, with votes or without.
+    pub(crate) fn members(&self) -> BTreeSet<u64> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let membership = metrics.membership_config.membership();
+        membership.nodes().map(|(node, _)| *node).collect()
+    }
+
     fn leadership(&self) -> Leadership {
         let metrics = self.raft.server_metrics();
         let metrics = metrics.borrow_watched();
@@ -122,11 +142,13 @@ impl Running {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         format!(
-            "member {} {:?} of {:?} in term {}, log {:?}, applied {:?}, on their way {}, begun {}",
+            "member {} {:?} of {:?} in term {}, voters {:?} of {:?}, log {:?}, applied {:?}, on their way {}, begun {}",
             self.member,
             metrics.state,
             metrics.current_leader,
             metrics.current_term,
+            metrics.membership_config.membership().get_joint_config(),
+            self.members(),
             metrics.last_log_index,
             metrics.last_applied.map(|at| at.index),
             self.node.proposer.outstanding(),
@@ -144,7 +166,11 @@ fn config(world: &World, member: u64) -> Config {
     let place = world.place(member);
     let flags = Flags {
         data_dir: Some(place.folder.clone()),
-        set: vec![format!("tickTime={TICK_MS}")],
+        set: vec![
+            format!("tickTime={TICK_MS}"),
+            format!("treekeeper.strictReads={}", world.setup.strict_reads),
+            format!("treekeeper.rulesVersion={}", world.setup.rules),
+        ],
         ..Flags::default()
     };
     let (mut config, _notices) = Config::load(&flags).expect("the flags are right");
@@ -179,6 +205,9 @@ fn raft_config() -> RaftConfig {
 
 /// Starts a member's process on what its disk holds.
 pub(crate) async fn start(world: &Arc<World>, member: u64) {
+    if !world.member_ids().contains(&member) {
+        return;
+    }
     let place = world.place(member);
     let incarnation = place.disk.open();
     world.network.forget(member);
@@ -245,20 +274,24 @@ pub(crate) async fn start(world: &Arc<World>, member: u64) {
         node,
         life: Life::new(on_panic),
         refused: Arc::new(Notify::new()),
+        changing: tokio::sync::Mutex::default(),
         begun: AtomicBool::new(false),
     });
-    let linearizer: Linearizer = {
+    let (rounds, answering) = Rounds::new({
         let (world, running) = (Arc::clone(world), Arc::downgrade(&running));
-        Box::new(move || {
+        move || {
             let (world, running) = (Arc::clone(&world), running.upgrade());
-            Box::pin(async move {
-                match running {
-                    Some(running) => linearize(&world, &running).await,
-                    None => Err(LinearizeError::NoQuorum),
-                }
-            })
-        })
-    };
+            async move {
+                let running = running.ok_or(Stopped)?;
+                linearize(&world, &running).await
+            }
+        }
+    });
+    running.life.spawn(answering);
+    let linearizer: Linearizer = Box::new(move || {
+        let rounds = rounds.clone();
+        Box::pin(async move { rounds.ask().await.map(drop) })
+    });
     if running.node.linearizer.set(linearizer).is_err() {
         unreachable!("the node is new");
     }
@@ -273,7 +306,7 @@ async fn begin(world: Arc<World>, running: Arc<Running>) {
     // As in the server one forms it, and the others wait.
     if running.member == 1 && raft.is_initialized().await == Ok(false) {
         // An error means that it was formed meanwhile, or that the process has ended.
-        let _ = raft.initialize(world.nodes()).await;
+        let _ = raft.initialize(world.first_nodes()).await;
     }
     running.life.spawn(send_again(Arc::clone(&running)));
     running
@@ -319,6 +352,7 @@ async fn begin(world: Arc<World>, running: Arc<Running>) {
     }
     running.begun.store(true, Ordering::Relaxed);
     running.life.spawn(expire_sessions(Arc::clone(&running)));
+    running.life.spawn(tend(Arc::clone(&running)));
     keep_contact(world, Arc::clone(&running)).await;
 }
 
@@ -425,13 +459,13 @@ async fn send_again(running: Arc<Running>) {
     }
 }
 
-/// As `consensus::ReadIndex`, a round for each who asks.
-async fn linearize(world: &Arc<World>, running: &Arc<Running>) -> Result<(), LinearizeError> {
+/// As a round of `consensus::ReadIndex`.
+async fn linearize(world: &Arc<World>, running: &Arc<Running>) -> Result<u64, LinearizeError> {
     let until = now() + ROUND_MAX;
     loop {
         let read = read_index(world, running).await;
-        if read.is_some() {
-            return Ok(());
+        if let Some(index) = read {
+            return Ok(index);
         }
         if now() >= until {
             return Err(LinearizeError::NoQuorum);
@@ -440,14 +474,11 @@ async fn linearize(world: &Arc<World>, running: &Arc<Running>) -> Result<(), Lin
     }
 }
 
-async fn read_index(world: &Arc<World>, running: &Arc<Running>) -> Option<()> {
+async fn read_index(world: &Arc<World>, running: &Arc<Running>) -> Option<u64> {
     let leader = running.leadership().leader?;
     if leader == running.member {
-        let read = running
-            .raft
-            .ensure_linearizable(ReadPolicy::ReadIndex)
-            .await;
-        return read.ok().map(drop);
+        let read = running.raft.ensure_linearizable(ReadPolicy::ReadIndex);
+        return read.await.ok().map(|read| read.log_id().index);
     }
     let asked = call(world, running.id(), leader, |leading| {
         let read = async move {
@@ -459,7 +490,7 @@ async fn read_index(world: &Arc<World>, running: &Arc<Running>) -> Option<()> {
     let index = asked.await.ok()?;
     let wait = running.raft.wait(None);
     let applied = wait.applied_index_at_least(Some(index), "what the leader has committed");
-    applied.await.ok().map(drop)
+    applied.await.ok().map(|_applied| index)
 }
 
 /// As `members::keep_contact`.
@@ -515,13 +546,13 @@ async fn report(
 ) -> Option<Duration> {
     let sent = now();
     let reporting = u8::try_from(running.member).ok()?;
-    let (truth, count) = (Arc::clone(world), world.count());
+    let truth = Arc::clone(world);
     let answer = call(world, running.id(), leader, move |leading| {
         let (report, truth) = (report.clone(), Arc::clone(&truth));
         let answer = async move {
             let age = leading.quorum_age()?;
             members::heard(&leading.node, reporting, &report)?;
-            let really = truth.network.majority_answered(leading.member, count);
+            let really = truth.last_confirmed(leading.member);
             Some((age, really))
         };
         Box::pin(answer) as BoxFuture<'static, Option<(Duration, Option<Duration>)>>
@@ -593,8 +624,10 @@ async fn flush(world: Arc<World>, running: Arc<Running>) {
         };
         let Some(frozen) = frozen else { continue };
         let index = node.state.read().meta.index;
-        let disk = &world.place(running.member).disk;
-        while world.disk_fault != DiskFault::TreeBeforeLog && disk.synced_index() < Some(index) {
+        let disk = world.place(running.member).disk.clone();
+        while world.setup.disk_fault != DiskFault::TreeBeforeLog
+            && disk.synced_index() < Some(index)
+        {
             SimRuntime::sleep(Duration::from_millis(1)).await;
         }
         // Apply goes on meanwhile.

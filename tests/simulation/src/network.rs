@@ -44,7 +44,7 @@ struct Inner {
     weather: Weather,
     /// When the last request was sent that this member answered to that one.
     heard: BTreeMap<(u64, u64), Duration>,
-    /// When a majority last confirmed a leader, as far as this member was told by one.
+    /// When a majority last confirmed this member, or a leader that told it so.
     confirmed: BTreeMap<u64, Duration>,
 }
 
@@ -132,27 +132,36 @@ impl Network {
         inner.confirmed.remove(&member);
     }
 
-    /// When a majority of so many members last answered this one.
-    pub(crate) fn majority_answered(&self, member: u64, members: usize) -> Option<Duration> {
-        let inner = self.inner.lock();
-        let heard = inner.heard.iter().filter(|((by, _), _)| *by == member);
-        let mut heard: Vec<Duration> = heard.map(|(_, sent)| *sent).collect();
-        heard.sort_unstable();
-        // With itself they are a majority.
-        heard.into_iter().rev().nth((members / 2).checked_sub(1)?)
+    /// A majority has confirmed this member as far as the answers go that it has: in each of these sets of voters.
+    pub(crate) fn count_votes(&self, member: u64, voters: &[BTreeSet<u64>]) {
+        let then = {
+            let inner = self.inner.lock();
+            let answered = |voters: &BTreeSet<u64>| {
+                let answers = voters.iter().map(|voter| match *voter == member {
+                    true => Some(now()),
+                    false => inner.heard.get(&(member, *voter)).copied(),
+                });
+                let mut answers: Vec<Option<Duration>> = answers.collect();
+                answers.sort_unstable();
+                answers.into_iter().rev().nth(voters.len() / 2).flatten()
+            };
+            voters.iter().map(answered).min().flatten()
+        };
+        if let Some(then) = then {
+            self.confirmed(member, then);
+        }
     }
 
-    /// A leader told this member that a majority confirmed it then.
+    /// A majority confirmed this member then, or the leader that told it so.
     pub(crate) fn confirmed(&self, member: u64, then: Duration) {
         let mut inner = self.inner.lock();
         let last = inner.confirmed.entry(member).or_default();
         *last = (*last).max(then);
     }
 
-    /// The last time at which a majority confirmed this member, or the leader that it heard of.
-    pub(crate) fn last_confirmed(&self, member: u64, members: usize) -> Option<Duration> {
-        let told = self.inner.lock().confirmed.get(&member).copied();
-        told.max(self.majority_answered(member, members))
+    /// The last time at which a majority did.
+    pub(crate) fn last_confirmed(&self, member: u64) -> Option<Duration> {
+        self.inner.lock().confirmed.get(&member).copied()
     }
 }
 
@@ -258,6 +267,9 @@ impl Client {
     fn heard(&self, sent: Duration) {
         let Links { world, member, .. } = &self.links;
         world.network.heard(*member, self.target, sent);
+        if let Some(running) = world.running(*member) {
+            world.network.count_votes(*member, &running.voters());
+        }
     }
 }
 

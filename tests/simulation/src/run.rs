@@ -2,13 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openraft::AsyncRuntime;
 use openraft_rt_sim::SimRuntime;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use treekeeper_server::apply::State;
+use treekeeper_server::apply::{RULES_MAX, State};
+use treekeeper_server::consensus::member_lines;
 
 use crate::client::Client;
 use crate::disk::DiskFault;
@@ -16,8 +18,8 @@ use crate::history::{FinalZnode, Record, What, fingerprint};
 use crate::member::{Running, crash, start};
 use crate::nemesis;
 use crate::properties::{Violation, check_all};
-use crate::time::{MemberTime, now};
-use crate::world::World;
+use crate::time::now;
+use crate::world::{Setup, World};
 
 /// Clients of one run.
 const CLIENTS: u32 = 6;
@@ -63,16 +65,16 @@ pub fn run(options: &Options) -> std::io::Result<Run> {
         .prefix("treekeeper-simulation-")
         .tempdir_in(folder())?;
     let mut rng = StdRng::seed_from_u64(options.seed);
-    let members: u64 = if rng.random_ratio(1, 4) { 5 } else { 3 };
-    // Clocks are plain copies everywhere, so what they ask lives for ever: some bytes a run.
-    let times: Vec<&'static MemberTime> = (0..members)
-        .map(|_| &*Box::leak(Box::new(MemberTime::default())))
-        .collect();
+    let setup = Setup {
+        seed: options.seed,
+        members: if rng.random_ratio(1, 4) { 5 } else { 3 },
+        disk_fault: options.disk_fault,
+        strict_reads: rng.random_ratio(1, 3),
+        rules: if rng.random_ratio(1, 4) { 1 } else { RULES_MAX },
+    };
     let options = *options;
     let mut runtime = SimRuntime::with_seed(options.seed);
-    let path = folder.path();
-    let world = World::new(options.seed, members, options.disk_fault, path, &times);
-    let world = Arc::new(world);
+    let world = Arc::new(World::new(setup, folder.path()));
     let ran = Arc::clone(&world);
     runtime.block_on(async move { live(&world, &options).await });
     drop(runtime);
@@ -96,6 +98,10 @@ fn folder() -> std::path::PathBuf {
 }
 
 async fn live(world: &Arc<World>, options: &Options) {
+    world.history.note(What::Began {
+        members: world.count(),
+        strict_reads: world.setup.strict_reads,
+    });
     for member in world.member_ids() {
         start(world, member).await;
     }
@@ -113,7 +119,7 @@ async fn live(world: &Arc<World>, options: &Options) {
     }
     settle(world).await;
     // Who runs holds on to the world, its disks and its folder.
-    for member in world.member_ids() {
+    for member in 1..=world.count() as u64 {
         crash(world, member).await;
     }
     // What their end has woken, such as the other ends of their streams, runs once more, in simulated time.
@@ -125,19 +131,10 @@ async fn settle(world: &Arc<World>) {
     let until = now() + SETTLE_MAX;
     loop {
         SimRuntime::sleep(Duration::from_millis(50)).await;
-        let running: Vec<Arc<Running>> = world
-            .member_ids()
-            .into_iter()
-            .filter_map(|member| world.running(member))
-            .collect();
-        let first = running.first().map(|first| first.applied());
-        let settled = running.len() == world.count()
-            && running
-                .iter()
-                .all(|running| running.is_settled() && Some(running.applied()) == first);
-        if settled {
-            for running in running {
-                conclude(world, &running);
+        let running = world.all_running();
+        if let Some(members) = settled(world, &running) {
+            for member in members {
+                conclude(world, member);
             }
             return;
         }
@@ -150,6 +147,26 @@ async fn settle(world: &Arc<World>) {
     }
 }
 
+/// The members, if all are there and have the same, and no change of them is half done.
+fn settled<'a>(world: &World, running: &'a [Arc<Running>]) -> Option<Vec<&'a Running>> {
+    let leader = running.iter().find(|running| running.raft.is_leader())?;
+    let members = leader.members().into_iter().map(|member| {
+        let running = running.iter().find(|running| running.member == member);
+        running.map(|running| &**running)
+    });
+    let members = members.collect::<Option<Vec<_>>>()?;
+    let has_same = |member: &&Running| {
+        member.is_settled()
+            && member.applied() == leader.applied()
+            && member.voters() == leader.voters()
+    };
+    let settled = members.iter().all(has_same)
+        && leader.voters().len() == 1
+        && !leader.node.state.read().hides_members()
+        && !world.changing.load(Ordering::Relaxed);
+    settled.then_some(members)
+}
+
 fn conclude(world: &World, running: &Running) {
     let member = running.member;
     let state = running.node.state.read();
@@ -159,7 +176,11 @@ fn conclude(world: &World, running: &Running) {
         world.history.note(What::Broken(broken));
     }
     match znodes(&state) {
-        Ok(znodes) => world.history.note(What::Final { member, znodes }),
+        Ok(znodes) => world.history.note(What::Final {
+            member,
+            members: member_lines(&state.meta.consensus).unwrap_or_default(),
+            znodes,
+        }),
         Err(error) => world.history.note(What::Broken(error.to_string())),
     }
 }

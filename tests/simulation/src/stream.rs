@@ -47,7 +47,7 @@ impl AsyncWrite for ServerEnd {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if matches!(written, Poll::Ready(Ok(_))) {
             let world = &self.world;
-            let confirmed = world.network.last_confirmed(self.member, world.count());
+            let confirmed = world.last_confirmed(self.member);
             world.history.note(What::Answered {
                 member: self.member,
                 confirmed_ago: confirmed.map(|then| now().saturating_sub(then)),

@@ -44,6 +44,9 @@ struct Args {
     /// treekeeper's executable. Default: the one beside this program.
     #[arg(long, value_name = "PATH")]
     treekeeper_binary: Option<PathBuf>,
+    /// The executable that upgrades begin with, of older rules of apply. Default: the one beside this program.
+    #[arg(long, value_name = "PATH")]
+    older_binary: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -65,13 +68,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run_with(args: Args) -> Result<bool, String> {
-    let named = args.treekeeper_binary.map_or_else(
-        || std::env::current_exe().map(|own| own.with_file_name("treekeeper")),
-        Ok,
-    );
-    let binary = named
-        .and_then(|path| path.canonicalize())
-        .map_err(|error| format!("treekeeper's executable: {error}; run `make build`"))?;
+    let binary = executable(args.treekeeper_binary, "treekeeper")?;
+    let older = executable(args.older_binary, "treekeeper-rules-1")?;
     let minutes = args.minutes.map(|minutes| minutes * 60);
     let options = Options {
         time: Duration::from_secs(minutes.or(args.seconds).unwrap_or(60)),
@@ -82,8 +80,17 @@ async fn run_with(args: Args) -> Result<bool, String> {
         network: args.network,
         keep: args.keep,
         binary,
+        older,
     };
     run(&options).await
+}
+
+/// The executable that was named, or the one beside this program.
+fn executable(named: Option<PathBuf>, name: &str) -> Result<PathBuf, String> {
+    let beside = || std::env::current_exe().map(|own| own.with_file_name(name));
+    let path = named.map_or_else(beside, Ok);
+    path.and_then(|path| path.canonicalize())
+        .map_err(|error| format!("{name}: {error}; run `make build older`"))
 }
 
 /// Waits for Ctrl-C or SIGTERM.

@@ -30,11 +30,7 @@ const CONFIG: &str = "tickTime=500\ninitLimit=20\nsyncLimit=5\nmaxSessionTimeout
      4lw.commands.whitelist=srvr,mntr\n";
 /// What it says where every member has its own address.
 const OPEN: &str = "reconfigEnabled=true\nskipACL=yes\n";
-/// What a zoo.cfg says of a member that stands for an older release: it offers the first rules of apply alone.
-const OLDER: &str = "treekeeper.rulesVersion=1\n";
-/// What a member says that does not know that.
-const NO_RULES: &str = "treekeeper.rulesVersion is not a key";
-/// The rules of [`OLDER`].
+/// The rules of apply that an older release knows.
 const OLDER_RULES: u32 = 1;
 /// How long a member may take to answer `srvr`.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
@@ -47,6 +43,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Cluster {
     binary: PathBuf,
+    older: Option<PathBuf>,
     folder: PathBuf,
     /// Lines for every zoo.cfg.
     settings: String,
@@ -67,8 +64,8 @@ pub struct Plan {
     pub settings: String,
     /// Makes the clock and the disk go wrong, if we can.
     pub preload: Option<Preload>,
-    /// Do all members begin as if they were of an older release?
-    pub older: bool,
+    /// The binary of an older release, if all members are to begin with it.
+    pub older: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -80,7 +77,7 @@ struct Member {
     address: SocketAddr,
     /// Its clock and its disk.
     control: Control,
-    /// Does it stand for an older release?
+    /// Is it started as one of the older release?
     is_older: bool,
     process: Option<Child>,
     is_paused: bool,
@@ -107,7 +104,7 @@ impl Cluster {
                 client_port,
                 address: (network.host(id), client_port).into(),
                 control: Control::create(&control).map_err(io)?,
-                is_older: plan.older,
+                is_older: plan.older.is_some(),
                 process: None,
                 is_paused: false,
                 is_stopping: false,
@@ -118,6 +115,7 @@ impl Cluster {
         let own = if network.is_own() { OPEN } else { "" };
         let mut cluster = Self {
             binary: plan.binary,
+            older: plan.older,
             folder: plan.folder,
             settings: format!("{own}{}", plan.settings),
             preload: plan.preload,
@@ -177,18 +175,14 @@ impl Cluster {
     }
 
     /// Makes a member one of the newer release from its next start on.
-    ///
-    /// # Errors
-    /// When its zoo.cfg cannot be written.
-    pub fn upgrade(&mut self, id: usize, network: &Network) -> io::Result<()> {
+    pub fn upgrade(&mut self, id: usize) {
         self.member(id).is_older = false;
-        self.write_config(id, network)
     }
 
-    /// Can the binary stand for an older release, and does it now?
+    /// Are there members of an older release?
     #[must_use]
-    pub fn is_older(&self) -> bool {
-        self.members.values().any(|member| member.is_older) && self.said(NO_RULES).is_empty()
+    pub fn has_older(&self) -> bool {
+        self.members.values().any(|member| member.is_older)
     }
 
     /// Waits until all members use the rules of the newer release.
@@ -263,9 +257,6 @@ impl Cluster {
     fn write_config(&self, id: usize, network: &Network) -> io::Result<()> {
         let mut text = format!("{CONFIG}{}", self.settings);
         writeln!(text, "dataDir={}", self.data_dir(id).display()).map_err(io::Error::other)?;
-        if self.members[&id].is_older {
-            text.push_str(OLDER);
-        }
         for (other, member) in &self.members {
             let quorum = network.port(id, *other).unwrap_or(member.quorum_port);
             let (host, election) = (member.address.ip(), member.election_port);
@@ -289,8 +280,11 @@ impl Cluster {
                 .open(self.log(id))
         };
         let log = open().map_err(failed)?;
+        let older = self.older.as_ref();
+        let older = older.filter(|_| self.members[&id].is_older);
+        let binary = older.unwrap_or(&self.binary);
         let mut words = network.enter(id);
-        words.push(self.binary.to_string_lossy().into_owned());
+        words.push(binary.to_string_lossy().into_owned());
         let mut command = Command::new(&words[0]);
         if let Some(preload) = &self.preload {
             let control = &self.members[&id].control;

@@ -65,6 +65,8 @@ pub struct Options {
     pub keep: Option<PathBuf>,
     /// treekeeper's binary.
     pub binary: PathBuf,
+    /// That of an older release, with older rules of apply.
+    pub older: PathBuf,
 }
 
 /// Runs; true if nothing was wrong.
@@ -112,13 +114,14 @@ async fn run_in(options: &Options, folder: &Path) -> Result<bool, String> {
     let preload = Preload::compile(folder).map_err(|error| {
         println!("no faults of clocks and disks: {error}");
     });
+    let begins_older = options.only.is_empty() || options.only.contains(&Kind::Upgrade);
     let plan = Plan {
         binary: options.binary.clone(),
         folder: folder.to_owned(),
         members: options.members,
         settings: format!("treekeeper.strictReads={strict}\n"),
         preload: preload.ok(),
-        older: options.only.is_empty() || options.only.contains(&Kind::Upgrade),
+        older: begins_older.then(|| options.older.clone()),
     };
     let mut cluster = Cluster::start(plan, &mut network).await?;
     let (can, cannot): (Vec<_>, Vec<_>) = Kind::value_variants()

@@ -1,6 +1,6 @@
 //! Where treekeeper's binary is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The variable that names the binary.
@@ -32,10 +32,31 @@ pub fn treekeeper() -> PathBuf {
     binary
 }
 
+/// The binary of an older release, which lies beside [`treekeeper`]: it knows only the first rules of apply.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn older() -> PathBuf {
+    let binary = treekeeper().with_file_name("treekeeper-rules-1");
+    assert!(
+        binary.is_file(),
+        "there is no older server to test at {}: run `make older`",
+        binary.display()
+    );
+    binary
+}
+
 /// A command of treekeeper without what the caller's environment would change about it.
 #[must_use]
 pub fn command() -> Command {
-    let mut command = Command::new(treekeeper());
+    command_of(&treekeeper())
+}
+
+/// A command of this binary, in the same way.
+#[must_use]
+pub fn command_of(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
     command
         .env_remove("TREEKEEPER_LOG")
         .env_remove("TREEKEEPER_SERVER");

@@ -26,6 +26,7 @@ pub const LISTENING: &str = "listening for clients";
 /// How to start a server.
 #[derive(Clone, Debug)]
 pub struct ServerOptions<'a> {
+    binary: Option<PathBuf>,
     data_dir: PathBuf,
     port: u16,
     settings: Vec<String>,
@@ -45,6 +46,7 @@ impl<'a> ServerOptions<'a> {
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
+            binary: None,
             data_dir: data_dir.into(),
             port: free_port().expect("some port is free"),
             settings: vec!["admin.enableServer=false".to_owned()],
@@ -54,6 +56,15 @@ impl<'a> ServerOptions<'a> {
             namespace: None,
             plain: true,
             config_alone: false,
+        }
+    }
+
+    /// Of another build than [`binary::treekeeper`].
+    #[must_use]
+    pub fn binary(self, binary: impl Into<PathBuf>) -> Self {
+        Self {
+            binary: Some(binary.into()),
+            ..self
         }
     }
 
@@ -137,9 +148,10 @@ impl<'a> ServerOptions<'a> {
     }
 
     fn command(&self) -> Command {
+        let binary = self.binary.clone().unwrap_or_else(binary::treekeeper);
         let mut command = match self.namespace {
-            None => binary::command(),
-            Some(namespace) => namespace.command(&binary::treekeeper()),
+            None => binary::command_of(&binary),
+            Some(namespace) => namespace.command(&binary),
         };
         command.env_remove("TREEKEEPER_LOG").env_remove("NO_COLOR");
         if self.plain {

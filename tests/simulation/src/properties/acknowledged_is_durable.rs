@@ -26,7 +26,7 @@ pub(super) fn check(records: &[Record]) -> Vec<String> {
     let written: Vec<Written<'_>> = exchanges.iter().flat_map(written).collect();
     let mut broken = Vec::new();
     for record in records {
-        let What::Final { member, znodes } = &record.what else {
+        let What::Final { member, znodes, .. } = &record.what else {
             continue;
         };
         let znodes: BTreeMap<&str, &FinalZnode> = znodes

@@ -4,12 +4,14 @@ mod acknowledged_is_durable;
 mod ephemerals;
 mod event_before_data;
 mod linearizable_writes;
+mod members_shown;
 mod one_apply;
 mod quorum_silence;
 mod replies_in_order;
 mod same_tree;
 #[cfg(test)]
 mod scene;
+mod strict_reads;
 mod zxid_increases;
 
 use std::fmt;
@@ -34,7 +36,7 @@ impl fmt::Display for Violation {
 /// A check of one promise: says everything that breaks it.
 type Check = fn(&[Record]) -> Vec<String>;
 
-const PROPERTIES: [(&str, Check); 10] = [
+const PROPERTIES: [(&str, Check); 12] = [
     ("nothing_is_broken", nothing_is_broken),
     ("acknowledged_is_durable", acknowledged_is_durable::check),
     ("same_tree", same_tree::check),
@@ -45,6 +47,8 @@ const PROPERTIES: [(&str, Check); 10] = [
     ("one_apply", one_apply::check),
     ("quorum_silence", quorum_silence::check),
     ("linearizable_writes", linearizable_writes::check),
+    ("strict_reads", strict_reads::check),
+    ("members_shown", members_shown::check),
 ];
 
 /// Holds every promise against a history.

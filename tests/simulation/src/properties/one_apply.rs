@@ -63,7 +63,7 @@ fn parse(token: &str) -> Option<(u32, u32)> {
 fn doubled(records: &[Record]) -> Vec<String> {
     let mut broken = Vec::new();
     for record in records {
-        let What::Final { member, znodes } = &record.what else {
+        let What::Final { member, znodes, .. } = &record.what else {
             continue;
         };
         let mut seen = BTreeSet::new();

@@ -33,7 +33,7 @@ pub(super) fn check(records: &[Record]) -> Vec<String> {
                     ));
                 }
             }
-            What::Final { member, znodes } => {
+            What::Final { member, znodes, .. } => {
                 if let Some((other, tree)) = last_tree
                     && tree != znodes.as_slice()
                 {

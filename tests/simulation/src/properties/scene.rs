@@ -159,7 +159,11 @@ impl Scene {
 
     /// The history, with the tree that a member ends with.
     pub(super) fn ends(mut self, member: u64, znodes: Vec<FinalZnode>) -> Vec<Record> {
-        self.note(What::Final { member, znodes });
+        self.note(What::Final {
+            member,
+            members: Vec::new(),
+            znodes,
+        });
         self.records
     }
 }

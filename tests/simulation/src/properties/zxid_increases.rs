@@ -13,13 +13,14 @@ pub(super) fn check(records: &[Record]) -> Vec<String> {
     for (index, (_, applied)) in log(records) {
         if applied.zxid != last.1 {
             let epoch = applied.zxid >> 32;
-            if (applied.term > reign.0) != (epoch > reign.1) {
+            // The first members, of term 0, begin the epoch of the first leader.
+            let term = applied.term.max(1);
+            if (term > reign.0) != (epoch > reign.1) {
                 broken.push(format!(
-                    "entry {index} of term {} is in epoch {epoch}, behind {reign:?}",
-                    applied.term
+                    "entry {index} of term {term} is in epoch {epoch}, behind {reign:?}"
                 ));
             }
-            reign = (applied.term, epoch);
+            reign = (term, epoch);
         }
         if applied.zxid < last.1 {
             broken.push(format!(

@@ -81,7 +81,7 @@ impl Kind {
         match self {
             Self::Unplug | Self::Members | Self::Replace => network.is_own(),
             Self::Clock | Self::SlowDisk | Self::FullDisk | Self::FailedSync => has_preload,
-            Self::Upgrade => cluster.is_older(),
+            Self::Upgrade => cluster.has_older(),
             _ => true,
         }
     }

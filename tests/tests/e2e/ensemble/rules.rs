@@ -1,18 +1,18 @@
 //! The rules of apply: an ensemble of two releases works by those of the older one, and goes over to the newer ones when
-//! its last member knows them. The setting that holds a server back stands in for the older release.
+//! its last member knows them. The older release is a build of its own; a setting holds a server of this one back.
 
 use std::time::Instant;
 
-use treekeeper_tests::process::Ensemble;
 use treekeeper_tests::process::server::PATIENCE;
+use treekeeper_tests::process::{Ensemble, binary};
 
 use super::{LONG, LOOK_EVERY, Numbers, assert_holds, connect, same_tree};
 
 /// Lines of a zoo.cfg of a server that can be asked for its rules.
 pub(super) const ASKED: &str = "4lw.commands.whitelist=*\n";
-/// And of an older release.
-const OLDER: &str = "4lw.commands.whitelist=*\ntreekeeper.rulesVersion=1\n";
-/// What an older release says of an ensemble that uses the second rules.
+/// And of one that is held back.
+const HELD_BACK: &str = "4lw.commands.whitelist=*\ntreekeeper.rulesVersion=1\n";
+/// What who knows only the first rules says of an ensemble that uses the second ones.
 const TOO_NEW: &str = "this ensemble uses rules 2";
 
 /// The rules in use, and those that all support, as a member tells them.
@@ -49,9 +49,19 @@ fn start_with(ensemble: &mut Ensemble, id: usize, setting: &str) {
     ensemble.start_member(id);
 }
 
-/// Starts a member that must not run, and waits for its reason.
+/// Makes a member one of the older release from its next start on.
+fn downgrade(ensemble: &mut Ensemble, id: usize) {
+    ensemble.change_options(id, |options| options.binary(binary::older()));
+}
+
+/// Makes a member one of this release from its next start on.
+fn upgrade(ensemble: &mut Ensemble, id: usize) {
+    ensemble.change_options(id, |options| options.binary(binary::treekeeper()));
+}
+
+/// Starts a member that is not let in, and waits for its reason.
 #[track_caller]
-fn refused(ensemble: &mut Ensemble, id: usize, setting: &str, reason: &str) {
+fn not_admitted(ensemble: &mut Ensemble, id: usize, setting: &str, reason: &str) {
     start_with(ensemble, id, setting);
     let said = ensemble.server(id).line_within(reason, PATIENCE);
     assert!(said.is_some(), "{}", ensemble.server(id).stderr());
@@ -61,7 +71,12 @@ fn refused(ensemble: &mut Ensemble, id: usize, setting: &str, reason: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_member_that_is_upgraded_brings_the_newer_rules() {
-    let mut ensemble = Ensemble::start_with_setting(3, OLDER);
+    let mut ensemble = Ensemble::prepare(3, 0);
+    for id in ensemble.ids() {
+        downgrade(&mut ensemble, id);
+        start_with(&mut ensemble, id, ASKED);
+    }
+    ensemble.settle();
     wait_for_rules(&ensemble, 1, 1);
     let client = connect(&ensemble.connect_string(), LONG).await;
     let mut numbers = Numbers::start(client.clone());
@@ -69,27 +84,51 @@ async fn the_last_member_that_is_upgraded_brings_the_newer_rules() {
         numbers.advance(50).await;
         wait_for_rules(&ensemble, 1, 1);
         ensemble.stop(id);
-        start_with(&mut ensemble, id, ASKED);
+        upgrade(&mut ensemble, id);
+        ensemble.start_member(id);
         ensemble.settle();
     }
     wait_for_rules(&ensemble, 2, 2);
     numbers.advance(50).await;
 
-    // Whoever goes back is told so, loses nothing, and comes again with the newer release.
-    let acknowledged = {
-        ensemble.stop(3);
-        refused(&mut ensemble, 3, OLDER, TOO_NEW);
-        numbers.advance(50).await;
-        start_with(&mut ensemble, 3, ASKED);
-        ensemble.settle();
-        numbers.finish().await
-    };
+    // Whoever goes back is told so while the others serve.
+    ensemble.stop(3);
+    downgrade(&mut ensemble, 3);
+    let refused = ensemble.options(3).run_to_end();
+    refused.assert_failed_with(&[TOO_NEW, "The data is unharmed"]);
+    upgrade(&mut ensemble, 3);
+    numbers.advance(50).await;
+    let held_back = ensemble
+        .options(3)
+        .clone()
+        .set("treekeeper.rulesVersion", 1);
+    held_back.run_to_end().assert_failed_with(&[TOO_NEW]);
+    ensemble.start_member(3);
+    ensemble.settle();
+    let acknowledged = numbers.finish().await;
     wait_for_rules(&ensemble, 2, 2);
     assert_holds(&same_tree(&ensemble).await, &acknowledged);
 
     // All at once, the rules are still those.
     ensemble.kill_all();
     for id in ensemble.ids() {
+        ensemble.start_member(id);
+    }
+    ensemble.settle();
+    wait_for_rules(&ensemble, 2, 2);
+    assert_holds(&same_tree(&ensemble).await, &acknowledged);
+
+    // Where all go back there is nobody to get the data from again.
+    for id in ensemble.ids() {
+        ensemble.stop(id);
+        downgrade(&mut ensemble, id);
+    }
+    for id in ensemble.ids() {
+        let refused = ensemble.options(id).run_to_end();
+        refused.assert_failed_with(&[TOO_NEW, "The data is unharmed"]);
+    }
+    for id in ensemble.ids() {
+        upgrade(&mut ensemble, id);
         ensemble.start_member(id);
     }
     ensemble.settle();
@@ -107,7 +146,10 @@ async fn an_older_release_cannot_join_newer_rules_and_holds_older_ones_back() {
     }
     ensemble.settle();
     wait_for_rules(&ensemble, 2, 2);
-    refused(&mut ensemble, 4, OLDER, TOO_NEW);
+    downgrade(&mut ensemble, 4);
+    not_admitted(&mut ensemble, 4, ASKED, TOO_NEW);
+    upgrade(&mut ensemble, 4);
+    not_admitted(&mut ensemble, 4, HELD_BACK, TOO_NEW);
     start_with(&mut ensemble, 4, ASKED);
     ensemble.settle();
     same_tree(&ensemble).await;
@@ -115,10 +157,9 @@ async fn an_older_release_cannot_join_newer_rules_and_holds_older_ones_back() {
 
     // One that votes not counts as well.
     let mut ensemble = Ensemble::prepare(3, 1);
-    for id in [1, 2, 3] {
-        start_with(&mut ensemble, id, OLDER);
+    for id in ensemble.ids() {
+        start_with(&mut ensemble, id, HELD_BACK);
     }
-    start_with(&mut ensemble, 4, OLDER);
     ensemble.settle();
     wait_for_rules(&ensemble, 1, 1);
     for id in [1, 2, 3] {
