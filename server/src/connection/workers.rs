@@ -1,4 +1,8 @@
-//! The threads that serve connections: one a core, each with a runtime of its own.
+//! The threads that serve connections: one a core but for one core, each with a runtime of its own.
+//!
+//! That one is for consensus, the log and whoever else runs here. On two cores a second thread took turns with the first:
+//! each slept until the next request and found it alone. One thread finds several whenever it looks: 50 clients got 145 k
+//! reads a second where two threads gave 95 k, with a third of the tail and 6.8 µs of CPU each where it was 9.9.
 //!
 //! A connection stays on its thread, so that a reply wakes that thread and no other. One runtime over all threads
 //! passed each wake-up through two of them: three futex calls for a write of a lone client, where one is left.
@@ -43,12 +47,13 @@ impl Drop for Place {
 }
 
 impl Workers {
-    /// Starts a worker for each core.
+    /// Starts the workers.
     ///
     /// # Errors
     /// When the system has no thread or no descriptor left.
     pub fn start() -> io::Result<Self> {
-        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = (cores - 1).max(1);
         let worker = |_| {
             let runtime = Builder::new_multi_thread()
                 .worker_threads(1)
@@ -76,7 +81,7 @@ impl Workers {
         F: Future<Output = ()> + Send,
     {
         let fewest = |worker: &&Worker| worker.load.load(Ordering::Relaxed);
-        let worker = self.all.iter().min_by_key(fewest).expect("a core at least");
+        let worker = self.all.iter().min_by_key(fewest).expect("one at least");
         let place = Place::take(&worker.load);
         let runtime = worker.runtime.as_ref().expect("taken on dropping only");
         runtime.spawn(async move {
