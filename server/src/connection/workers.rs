@@ -1,8 +1,4 @@
-//! The threads that serve connections: one a core but for one core, each with a runtime of its own.
-//!
-//! That one is for consensus, the log and whoever else runs here. On two cores a second thread took turns with the first:
-//! each slept until the next request and found it alone. One thread finds several whenever it looks: 50 clients got 145 k
-//! reads a second where two threads gave 95 k, with a third of the tail and 6.8 µs of CPU each where it was 9.9.
+//! The threads that serve connections: one a core, each with a runtime of its own.
 //!
 //! A connection stays on its thread, so that a reply wakes that thread and no other. One runtime over all threads
 //! passed each wake-up through two of them: three futex calls for a write of a lone client, where one is left.
@@ -47,13 +43,12 @@ impl Drop for Place {
 }
 
 impl Workers {
-    /// Starts the workers.
+    /// Starts a worker for each core.
     ///
     /// # Errors
     /// When the system has no thread or no descriptor left.
     pub fn start() -> io::Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let count = (cores - 1).max(1);
+        let count = std::thread::available_parallelism().map_or(1, usize::from);
         let worker = |_| {
             let runtime = Builder::new_multi_thread()
                 .worker_threads(1)
@@ -81,7 +76,7 @@ impl Workers {
         F: Future<Output = ()> + Send,
     {
         let fewest = |worker: &&Worker| worker.load.load(Ordering::Relaxed);
-        let worker = self.all.iter().min_by_key(fewest).expect("one at least");
+        let worker = self.all.iter().min_by_key(fewest).expect("a core at least");
         let place = Place::take(&worker.load);
         let runtime = worker.runtime.as_ref().expect("taken on dropping only");
         runtime.spawn(async move {
