@@ -190,7 +190,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let view: Arc<dyn View> = Arc::new(NodeView::new(Arc::clone(&node), client_address.port()));
-        let workers = Arc::new(Workers::start().map_err(ServeError::Thread)?);
+        let workers = Arc::new(Workers::start(&node).map_err(ServeError::Thread)?);
         let listener = Listener::new(
             Arc::clone(&node),
             Arc::clone(&view),

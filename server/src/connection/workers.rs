@@ -2,6 +2,11 @@
 //!
 //! A connection stays on its thread, so that a reply wakes that thread and no other. One runtime over all threads
 //! passed each wake-up through two of them: three futex calls for a write of a lone client, where one is left.
+//!
+//! A thread without work lets others have its core once before it sleeps: clients on the same machine, or neighbours.
+//! What they send meanwhile it finds without having been woken, and several requests at once, where it slept and was woken
+//! for each. While writes are under way it sleeps at once: who yields comes behind the others for a whole time slice, and
+//! the replies wait for it.
 
 use std::future::Future;
 use std::io;
@@ -10,6 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::{Builder, Runtime};
+
+use crate::publish::Node;
 
 /// Threads of a worker that wait for the disk in its place, at most.
 const BLOCKING_THREADS_MAX: usize = 64;
@@ -43,17 +50,24 @@ impl Drop for Place {
 }
 
 impl Workers {
-    /// Starts a worker for each core.
+    /// Starts a worker for each core, for connections to `node`.
     ///
     /// # Errors
     /// When the system has no thread or no descriptor left.
-    pub fn start() -> io::Result<Self> {
+    pub fn start(node: &Arc<Node>) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
         let worker = |_| {
+            let node = Arc::downgrade(node);
             let runtime = Builder::new_multi_thread()
                 .worker_threads(1)
                 .max_blocking_threads(BLOCKING_THREADS_MAX)
                 .thread_name("connections")
+                .on_thread_park(move || {
+                    let writes = (node.upgrade()).map(|node| node.proposer.outstanding());
+                    if writes == Some(0) {
+                        std::thread::yield_now();
+                    }
+                })
                 .enable_all()
                 .build()?;
             Ok(Worker {
