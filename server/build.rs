@@ -6,7 +6,7 @@
 
 use std::env;
 
-/// Linux on this machine links with LLD unless it is told otherwise; other linkers do not know the option.
+/// The target that Rust links with its own LLD unless it is told otherwise; other linkers do not know the option.
 const LINKED_WITH_LLD: &str = "x86_64-unknown-linux-gnu";
 
 fn main() {
