@@ -39,7 +39,7 @@ impl Default for FlushPolicy {
         Self {
             buffer_bytes: 8 << 20,
             buffer_bytes_max: 32 << 20,
-            sync_bytes: 32 << 20,
+            sync_bytes: 8 << 20,
             log_bytes: 64 << 20,
             sync_interval: Duration::from_secs(10),
         }
