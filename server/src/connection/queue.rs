@@ -20,6 +20,11 @@ use crate::admin::metrics::TrafficCounts;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Turn(u64);
 
+#[cfg(test)]
+impl Turn {
+    pub(crate) const FIRST: Turn = Turn(0);
+}
+
 /// What a request is at its turn.
 #[derive(Debug)]
 pub(super) enum Slot {

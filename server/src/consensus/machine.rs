@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 
 use super::checkpoint::Outgoing;
 use super::encoding::{decode_stored_membership, encode_stored_membership, log_id};
+use super::next_proposal::NextProposal;
 use super::types::{LogId, RaftEntry, StoredMembership, Types};
 use crate::config::Member;
 use crate::log::{LogReader, Position};
@@ -103,6 +104,12 @@ pub trait StateMachine: Send + 'static {
     /// Applies the entries, which follow [`StateMachine::applied`] without a gap. Replies and events go out from here.
     fn apply(&mut self, batch: Vec<Entry>);
 
+    /// Was the last entry the only write of a client that has nothing else in flight, as nobody has? Its next proposal
+    /// may come at once.
+    fn expects_next(&self) -> bool {
+        false
+    }
+
     /// What it can give to other members, and take from them.
     fn checkpoints(&self) -> Arc<dyn Checkpoints>;
 
@@ -140,6 +147,7 @@ pub(crate) struct MachineAdapter {
     // Never locked: openraft asks for `Sync`, and all access is through `&mut`.
     machine: Mutex<Box<dyn StateMachine>>,
     outgoing: Arc<Outgoing>,
+    next: NextProposal,
 }
 
 /// A whole tree, as openraft hands it around.
@@ -161,10 +169,15 @@ impl fmt::Debug for FlushedTree {
 }
 
 impl MachineAdapter {
-    pub(super) fn new(machine: Box<dyn StateMachine>, outgoing: Arc<Outgoing>) -> MachineAdapter {
+    pub(super) fn new(
+        machine: Box<dyn StateMachine>,
+        outgoing: Arc<Outgoing>,
+        next: NextProposal,
+    ) -> MachineAdapter {
         MachineAdapter {
             machine: Mutex::new(machine),
             outgoing,
+            next,
         }
     }
 
@@ -208,6 +221,9 @@ impl MachineAdapter {
         // A panic here would end openraft's apply task only, and the member would hang.
         catch_unwind(AssertUnwindSafe(|| machine.apply(entries)))
             .map_err(|_panic| io::Error::other("the state machine panicked"))?;
+        if machine.expects_next() {
+            self.next.expect();
+        }
         responders
             .drain(..)
             .for_each(|responder| responder.send(()));

@@ -21,6 +21,7 @@ mod log_store;
 mod machine;
 mod messages;
 mod network;
+mod next_proposal;
 mod options;
 mod proposal;
 mod purge;
@@ -70,6 +71,7 @@ use crate::peer::{Link, LinkError};
 use in_flight::InFlight;
 use machine::MachineAdapter;
 use network::{Links, Purpose};
+use next_proposal::NextProposal;
 use proposal::Outcome;
 use read_index::ReadIndex;
 use service::kind;
@@ -87,6 +89,7 @@ struct Inner {
     raft: Raft<Types, MachineAdapter>,
     log: LogReader,
     in_flight: InFlight,
+    next: NextProposal,
     on_refused: OnRefused,
     flushed: Arc<Notify>,
     leadership: watch::Receiver<Leadership>,
@@ -131,10 +134,10 @@ impl Inner {
         room: OwnedSemaphorePermit,
     ) -> Result<(), Stopped> {
         let outcome = Outcome::new(token, Arc::clone(&self.on_refused), room);
-        self.raft
-            .client_write_ff(Command(command), Some(outcome))
-            .await
-            .map_err(|_fatal| Stopped)
+        let handed_over = self.raft.client_write_ff(Command(command), Some(outcome));
+        handed_over.await.map_err(|_fatal| Stopped)?;
+        self.next.handed_over();
+        Ok(())
     }
 }
 

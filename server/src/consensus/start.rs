@@ -22,6 +22,7 @@ use super::leader_gone::LeaderGone;
 use super::log_store::{LogStore, raft_entry};
 use super::machine::{self, Applied, Checkpoints, MachineAdapter, StateMachine};
 use super::network::{Joining, Links, Network};
+use super::next_proposal::NextProposal;
 use super::options::{Options, PeerOptions};
 use super::purge;
 use super::read_index::ReadIndex;
@@ -69,6 +70,7 @@ pub(super) struct Started {
 pub(super) async fn start(
     options: &Options,
     in_flight: InFlight,
+    next: NextProposal,
     machine: Box<dyn StateMachine>,
 ) -> Result<Started, StartError> {
     let config = Arc::new(config(options)?);
@@ -87,7 +89,7 @@ pub(super) async fn start(
         .as_ref()
         .map(|links| Arc::clone(links.outgoing()))
         .unwrap_or_default();
-    let machine = MachineAdapter::new(machine, Arc::clone(&outgoing));
+    let machine = MachineAdapter::new(machine, Arc::clone(&outgoing), next);
     // openraft's errors say that storage failed; the log's own says which file and why.
     let why = |error: StartError| failure.borrow().clone().map_or(error, StartError::Failed);
     let store = LogStore::new(log, in_flight.clone(), links.is_some());

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::error::{Failure, StartError};
 use super::in_flight::InFlight;
 use super::machine::{MachineAdapter, StateMachine};
+use super::next_proposal::NextProposal;
 use super::options::Options;
 use super::start::{self, Started};
 use super::types::Types;
@@ -46,19 +47,25 @@ pub(super) async fn start(
         |error: std::io::Error| StartError::Failed(Failure::Stopped(error.to_string().into()));
     let mut runtime = Builder::new_current_thread();
     runtime.enable_time();
+    let next = NextProposal::new();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if options.peers.is_some() {
         // The links are on this thread, too: a message of another member needs no wake-up to get to consensus.
         runtime.enable_io();
+    } else if cores > 1 {
+        let next = next.clone();
+        runtime.on_thread_park(move || next.look());
     }
     let runtime = runtime.build().map_err(cannot_start)?;
     let (sender, started) = oneshot::channel();
     let (stop, stopped) = oneshot::channel();
     let (end, ended) = watch::channel(());
     let in_flight = InFlight::new(options.in_flight_bytes_max);
-    let (thread_options, thread_in_flight) = (options.clone(), in_flight.clone());
+    let (thread_options, thread_in_flight, thread_next) =
+        (options.clone(), in_flight.clone(), next.clone());
     let work = move || {
-        let mut started =
-            runtime.block_on(start::start(&thread_options, thread_in_flight, machine));
+        let starting = start::start(&thread_options, thread_in_flight, thread_next, machine);
+        let mut started = runtime.block_on(starting);
         let running =
             (started.as_mut().ok()).map(|started| (started.raft.clone(), started.serving.take()));
         match running {
@@ -99,6 +106,7 @@ pub(super) async fn start(
         raft,
         log,
         in_flight,
+        next,
         on_refused: options.on_refused,
         flushed,
         leadership,

@@ -25,6 +25,8 @@ pub struct Machine {
     store: Arc<Store>,
     checkpoints: Arc<TreeCheckpoints>,
     received: Option<u64>,
+    /// Was the last entry a lone write of a client of this member?
+    lone_write: bool,
     fatal: Box<dyn Fn(ApplyError) + Send>,
 }
 
@@ -56,6 +58,7 @@ impl StateMachine for Machine {
     }
 
     fn apply(&mut self, batch: Vec<Entry>) {
+        self.lone_write = false;
         for entry in batch {
             if let Err(error) = self.apply_entry(entry) {
                 (self.fatal)(error);
@@ -63,6 +66,10 @@ impl StateMachine for Machine {
                 std::panic::resume_unwind(Box::new("an entry could not be applied"));
             }
         }
+    }
+
+    fn expects_next(&self) -> bool {
+        self.lone_write
     }
 
     fn checkpoints(&self) -> Arc<dyn Checkpoints> {
@@ -126,6 +133,7 @@ impl Machine {
             store,
             checkpoints: Arc::new(checkpoints),
             received,
+            lone_write: false,
             fatal: Box::new(fatal),
         }
     }
@@ -235,6 +243,8 @@ impl Machine {
             } else {
                 Vec::new()
             };
+            self.lone_write =
+                matches!(*origins, [Origin::Write(..)]) && self.node.proposer.outstanding() == 0;
             self.apply_commands(&mut state, term, batch, origins, &mut wakes)?;
         }
         // Else it was sent twice, or after a gap: it was applied already, or will be sent again.

@@ -13,6 +13,7 @@ use treekeeper_protocol::{Acl, CreateKind, CreateRequest, OpCode, Request};
 use super::*;
 use crate::apply::{Batch, BatchWriter, Command, Meta, State, SupportedRules};
 use crate::config::{Config, Flags};
+use crate::connection::Turn;
 use crate::consensus::{Entry, Payload, StateMachine};
 use crate::log::simulated::{Operation, SimulatedDisk};
 use crate::log::{Log, LogOptions, Position, Record, RecordKind};
@@ -558,4 +559,54 @@ fn a_full_batch_is_followed_by_another_and_their_times_never_go_back() {
     let counts: Vec<usize> = sent.iter().map(|batch| batch.commands.len()).collect();
     assert_eq!(counts, [0, 1, 8, 256, 256, 256, 225]);
     assert!(sent.is_sorted_by_key(|batch| batch.time_ms));
+}
+
+#[test]
+fn the_next_proposal_is_expected_behind_a_lone_write_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir);
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    node.proposer.connect(MEMBER, 1, {
+        let sent = Arc::clone(&sent);
+        move |bytes| sent.lock().push(bytes)
+    });
+    let flusher = idle_flusher(&node);
+    let mut machine = machine(&node, flusher.signal());
+    let mut index = 0;
+    // Applies what was sent, one entry at a time.
+    let mut expects_next = || {
+        let bytes = sent.lock().remove(0);
+        index += 1;
+        machine.apply(vec![Entry {
+            index,
+            term: 1,
+            payload: Payload::Command(bytes),
+        }]);
+        machine.expects_next()
+    };
+    assert!(!expects_next(), "this was the registration");
+
+    let peer = "127.0.0.1:1".parse().unwrap();
+    let connection = node.registry.admit(peer).unwrap();
+    let write = || {
+        let mut writes = vec![Write {
+            turn: Turn::FIRST,
+            standing: Standing::Global(0),
+            op: OpCode::CloseSession,
+            body: Bytes::new(),
+            identities: connection.identities(),
+        }];
+        node.proposer.writes(&connection, 7, &mut writes);
+    };
+    write();
+    assert!(expects_next());
+    node.proposer.command(&open(1), Origin::Timer(None));
+    assert!(!expects_next(), "nobody waits for a timer's command");
+    for _ in 0..3 {
+        write();
+    }
+    assert!(!expects_next(), "others are waiting");
+    assert!(!expects_next(), "two clients were answered");
+    write();
+    assert!(expects_next());
 }
