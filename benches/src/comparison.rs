@@ -275,41 +275,48 @@ impl Round<'_> {
     fn measure_limits(&mut self) {
         let mut echoes = Vec::new();
         for line in &self.comparison.lines {
-            match line.limit {
-                Some(Limit::Echo(replies)) if !echoes.contains(&replies) => echoes.push(replies),
-                Some(Limit::Fdatasync { group }) => {
+            let Some(limit) = line.limit else { continue };
+            let echo = match limit {
+                Limit::Echo(replies) => Product::echo(replies),
+                Limit::Quorum => Product::quorum(),
+                Limit::Fdatasync { group } => {
                     let sample =
                         self.note(LIMIT, &[line.name], |run| run.fdatasync(line.name, group));
                     self.add(LIMIT, sample.into_iter().collect());
+                    continue;
                 }
-                _ => {}
+            };
+            if !echoes.iter().any(|(known, _)| *known == limit) {
+                echoes.push((limit, echo));
             }
         }
-        for replies in echoes {
-            let limited = |name: &&str| {
-                let limit = Line::named(name).and_then(|line| line.limit);
-                limit == Some(Limit::Echo(replies)) && self.comparison.wants(name)
-            };
-            let scenarios: Vec<Scenario> = Scenario::all()
-                .filter(|scenario| scenario.lines().iter().any(limited))
-                .collect();
-            let lines: Vec<&'static str> = scenarios
-                .iter()
-                .flat_map(|scenario| scenario.lines())
-                .collect();
-            let echo = Product::echo(replies);
-            let folder = self.comparison.folder.join("echo");
-            let Some(server) = self.note(LIMIT, &lines, |_| Ok(Server::start(&echo, &folder)?))
-            else {
+        for (limit, echo) in echoes {
+            self.measure_echo(limit, &echo);
+        }
+    }
+
+    fn measure_echo(&mut self, limit: Limit, echo: &Product) {
+        let all = self.comparison.lines.iter().copied();
+        let limited: Vec<&'static Line> = all.filter(|line| line.limit == Some(limit)).collect();
+        let names = |lines: &[&Line]| lines.iter().map(|line| line.name).collect::<Vec<_>>();
+        let started = self.note(LIMIT, &names(&limited), |run| match limit {
+            // Its log, like a server's, first makes the files that it then uses again and again.
+            Limit::Quorum => run.start_warm(echo),
+            _ => Ok(Server::start(echo, &run.comparison.folder.join("echo"))?),
+        });
+        let Some(server) = started else {
+            return;
+        };
+        for scenario in Scenario::all() {
+            let filled = loaded_by(&scenario.lines(), &limited);
+            if filled.is_empty() {
                 continue;
-            };
-            for scenario in scenarios {
-                let settings = &self.comparison.settings;
-                let samples = self.note(LIMIT, &scenario.lines(), |_| {
-                    scenario.run(server.target(), settings)
-                });
-                self.add(LIMIT, samples.unwrap_or_default());
             }
+            let settings = &self.comparison.settings;
+            let samples = self.note(LIMIT, &names(&filled), |_| {
+                scenario.run(server.target(), settings)
+            });
+            self.add(LIMIT, of_limits(&samples.unwrap_or_default(), &filled));
         }
     }
 
@@ -376,5 +383,50 @@ impl Round<'_> {
                 .or_default()
                 .push(sample);
         }
+    }
+}
+
+/// Those of `lines` whose limit is measured with the load of one of `loads`.
+fn loaded_by(loads: &[&str], lines: &[&'static Line]) -> Vec<&'static Line> {
+    let is_loaded = |line: &&&'static Line| loads.contains(&line.load());
+    lines.iter().filter(is_loaded).copied().collect()
+}
+
+/// The samples under the names of the `lines` whose limits they are.
+fn of_limits(samples: &[Sample], lines: &[&'static Line]) -> Vec<Sample> {
+    let of_lines = |sample: &Sample| -> Vec<Sample> {
+        let named = |line: &&Line| Sample {
+            line: line.name,
+            ..sample.clone()
+        };
+        let lines = loaded_by(&[sample.line], lines);
+        lines.iter().map(named).collect()
+    };
+    samples.iter().flat_map(of_lines).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_value_of_the_lines_that_have_its_load() {
+        let lines = ["set-bytes", "echo-set", "echo-set-pipelined"];
+        let lines: Vec<&'static Line> = lines.iter().flat_map(|name| Line::named(name)).collect();
+        let filled = loaded_by(&["set-bytes", "set"], &lines);
+        assert_eq!(filled, lines[..2]);
+
+        let sample = |line, value| Sample {
+            line,
+            value,
+            measured: None,
+        };
+        let measured = [sample("set-bytes", 400.0), sample("set", 7e4)];
+        let samples = of_limits(&measured, &filled);
+        let values: Vec<_> = samples
+            .iter()
+            .map(|sample| (sample.line, sample.value))
+            .collect();
+        assert_eq!(values, [("set-bytes", 400.0), ("echo-set", 7e4)]);
     }
 }

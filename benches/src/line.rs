@@ -1,5 +1,7 @@
 //! The lines of the table: what is compared, in which unit, and what treekeeper has to reach.
 
+use serde::Serialize;
+
 use crate::budget::Budget;
 use crate::server::products::EchoReplies;
 
@@ -23,11 +25,11 @@ pub enum Unit {
 }
 
 /// What the machine could do at best on a line, measured in the same run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Limit {
     /// The same load on an echo.
     Echo(EchoReplies),
-    /// The same load on three echoes whose writes pass consensus.
+    /// The same load on as many echoes as there are servers, whose writes pass consensus.
     Quorum,
     /// One thread that writes setData requests to a zero-filled file and syncs each group of them.
     Fdatasync {
@@ -49,6 +51,8 @@ pub struct Line {
     pub budget: Option<Budget>,
     /// The yardstick, if there is one.
     pub limit: Option<Limit>,
+    /// The line with whose load the limit is measured, if that has another limit; no server is measured here.
+    pub limit_of: Option<&'static str>,
     /// It takes long: measured in the first round only, unless it is asked for by name.
     pub once: bool,
 }
@@ -81,6 +85,7 @@ const fn rate(name: &'static str, title: &'static str, factor: f64, limit: Limit
         unit: Unit::PerSecond,
         budget: Some(Budget::TimesAtLeast(factor)),
         limit: Some(limit),
+        limit_of: None,
         once: false,
     }
 }
@@ -92,6 +97,7 @@ const fn tail(name: &'static str, title: &'static str, limit: Limit) -> Line {
         unit: Unit::Milliseconds,
         budget: None,
         limit: Some(limit),
+        limit_of: None,
         once: false,
     }
 }
@@ -111,6 +117,7 @@ const fn once(name: &'static str, title: &'static str, unit: Unit) -> Line {
         unit,
         budget: None,
         limit: None,
+        limit_of: None,
         once: true,
     }
 }
@@ -123,15 +130,32 @@ const fn once_at_most(name: &'static str, title: &'static str, unit: Unit, value
 }
 
 /// A limit without a server beside it, to read the other lines by.
-const fn disk(name: &'static str, title: &'static str, group: u32) -> Line {
-    let limit = Some(Limit::Fdatasync { group });
+const fn limit(name: &'static str, title: &'static str, limit: Limit) -> Line {
     Line {
         name,
         title,
         unit: Unit::PerSecond,
         budget: None,
-        limit,
+        limit: Some(limit),
+        limit_of: None,
         once: false,
+    }
+}
+
+const fn disk(name: &'static str, title: &'static str, group: u32) -> Line {
+    limit(name, title, Limit::Fdatasync { group })
+}
+
+/// What else could be the limit of the line `of`.
+const fn other_limit(
+    name: &'static str,
+    title: &'static str,
+    of: &'static str,
+    other: Limit,
+) -> Line {
+    Line {
+        limit_of: Some(of),
+        ..limit(name, title, other)
     }
 }
 
@@ -142,6 +166,7 @@ const fn budgeted(name: &'static str, title: &'static str, unit: Unit, budget: B
         unit,
         budget: Some(budget),
         limit: None,
+        limit_of: None,
         once: false,
     }
 }
@@ -156,8 +181,18 @@ pub const LINES: &[Line] = &[
         1.5,
         Limit::Fdatasync { group: 1 },
     ),
-    rate("set", "setData, 50 connections, 1 in flight", 1.5, WRITES),
-    rate("set-pipelined", "setData, 50 × 16 in flight", 4.0, WRITES),
+    rate(
+        "set",
+        "setData, 50 connections, 1 in flight",
+        1.5,
+        Limit::Quorum,
+    ),
+    rate(
+        "set-pipelined",
+        "setData, 50 × 16 in flight",
+        4.0,
+        Limit::Quorum,
+    ),
     bytes(
         "set-bytes",
         "setData, 50 connections, 1 in flight: disk writes each",
@@ -180,6 +215,7 @@ pub const LINES: &[Line] = &[
         unit: Unit::Milliseconds,
         budget: Some(Budget::FractionAtMost(0.25)),
         limit: Some(FAN_OUT),
+        limit_of: None,
         once: false,
     },
     Line {
@@ -188,6 +224,7 @@ pub const LINES: &[Line] = &[
         unit: Unit::Milliseconds,
         budget: Some(Budget::FractionAtMost(0.25)),
         limit: Some(FAN_OUT),
+        limit_of: None,
         once: false,
     },
     budgeted(
@@ -283,6 +320,30 @@ pub const LINES: &[Line] = &[
         "memory with 1 M znodes in that cgroup: peak",
         Unit::Megabytes,
     ),
+    other_limit(
+        "echo-set",
+        "an echo that syncs: setData, 50 connections, 1 in flight",
+        "set",
+        WRITES,
+    ),
+    other_limit(
+        "echo-set-pipelined",
+        "an echo that syncs: setData, 50 × 16 in flight",
+        "set-pipelined",
+        WRITES,
+    ),
+    other_limit(
+        "consensus-multi",
+        "consensus without a tree: multi of 10 sets, 8 connections",
+        "multi",
+        Limit::Quorum,
+    ),
+    other_limit(
+        "consensus-create",
+        "consensus without a tree: create, 50 connections",
+        "create",
+        Limit::Quorum,
+    ),
     disk("sync-50", "the disk alone: groups of 50 setData", 50),
     disk("sync-800", "the disk alone: groups of 800 setData", 800),
 ];
@@ -362,6 +423,11 @@ impl Line {
         LINES.iter().find(|line| line.name == name)
     }
 
+    /// The line whose load is put on the limit: this one, unless it is the other limit of another.
+    pub fn load(&self) -> &'static str {
+        self.limit_of.unwrap_or(self.name)
+    }
+
     /// Whether the budget is made for 1 M znodes and says nothing about fewer.
     pub fn needs_a_million(&self) -> bool {
         self.name.starts_with("znodes") || self.name == "restart"
@@ -387,7 +453,7 @@ impl Unit {
     }
 }
 
-/// Those of `lines` whose name is, or begins with, one of `names`; all of them for none.
+/// Those of `lines` whose name is, or begins with, one of `names`, and their other limits; all of them for none.
 ///
 /// # Errors
 /// Returns the name that no line has.
@@ -402,14 +468,17 @@ pub fn named_or_all(
     }) {
         return Err(name.clone());
     }
-    let is_named = |line: &Line, name: &String| {
+    let is_named = |line: &str, name: &String| {
         if lines.iter().any(|line| line.name == *name) {
-            line.name == *name
+            line == *name
         } else {
-            line.name.starts_with(name.as_str())
+            line.starts_with(name.as_str())
         }
     };
-    let wanted = |line: &&Line| names.is_empty() || names.iter().any(|name| is_named(line, name));
+    let wanted = |line: &&Line| {
+        let is_wanted = |name| is_named(line.name, name) || is_named(line.load(), name);
+        names.is_empty() || names.iter().any(is_wanted)
+    };
     Ok(lines.iter().filter(wanted).collect())
 }
 
@@ -423,6 +492,16 @@ mod tests {
             assert_eq!(Line::named(line.name), Some(line));
         }
         assert_eq!(Line::named("absent"), None);
+    }
+
+    #[test]
+    fn other_limits_belong_to_lines_with_a_limit_of_the_same_unit() {
+        for other in LINES {
+            let Some(of) = other.limit_of else { continue };
+            let line = Line::named(of).unwrap();
+            assert_eq!(line.unit, other.unit, "{of}");
+            assert!(line.limit.is_some() && line.limit != other.limit, "{of}");
+        }
     }
 
     #[test]
@@ -459,7 +538,13 @@ mod tests {
                 "told",
                 "set-calm",
                 "set-disturbed",
+                "echo-set-pipelined",
             ]
+        );
+        assert_eq!(names(&["multi"]), ["multi", "consensus-multi"]);
+        assert_eq!(
+            names(&["consensus"]),
+            ["consensus-multi", "consensus-create"]
         );
         assert_eq!(
             named_or_all(LINES, &["nothing".to_owned()]),

@@ -3,8 +3,8 @@
 //! In: the frames of the load. Out: canned replies under the request's xid; an event to every watcher at each create or
 //! delete. With a log, writes are first written and synced together (group commit), as any durable server must. It uses
 //! the runtime of the server (tokio, multi-thread), so what it reaches is what the machine leaves to a server that needs no
-//! time for its own work. As a member of an ensemble it has writes placed by a [`quorum`](super::quorum). It runs as a
-//! process of its own, as a server does.
+//! time for its own work. With a zoo.cfg, writes pass the consensus of a [`quorum`](super::quorum) instead, which is one
+//! server or several. It runs as a process of its own, as a server does.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -55,9 +55,10 @@ pub struct EchoOptions {
     /// Write each change to this file, synced, before it is answered
     #[arg(long)]
     pub log: Option<PathBuf>,
-    /// The zoo.cfg of a member of an ensemble: a majority has each change before it is answered, and the log is a folder
-    #[arg(long, requires = "log")]
-    pub ensemble: Option<PathBuf>,
+    /// The zoo.cfg of a server, alone or in an ensemble: each change passes its consensus before it is answered, and the
+    /// log is a folder
+    #[arg(long, requires = "log", value_name = "ZOO_CFG")]
+    pub consensus: Option<PathBuf>,
 }
 
 impl EchoOptions {
@@ -77,8 +78,8 @@ impl EchoOptions {
             args.push(OsString::from("--log"));
             args.push(path.into());
         }
-        if let Some(path) = &self.ensemble {
-            args.push(OsString::from("--ensemble"));
+        if let Some(path) = &self.consensus {
+            args.push(OsString::from("--consensus"));
             args.push(path.into());
         }
         args
@@ -110,13 +111,13 @@ pub(super) struct Durable {
 pub fn serve(options: &EchoOptions) -> io::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_io();
-    if options.ensemble.is_some() {
+    if options.consensus.is_some() {
         runtime.enable_time();
     }
     runtime.build()?.block_on(async {
         let (log, queue) = mpsc::channel(LOG_QUEUE_LEN);
         let mut quorum = None;
-        match (&options.log, &options.ensemble) {
+        match (&options.log, &options.consensus) {
             (Some(folder), Some(config)) => {
                 quorum = Some(Quorum::start(config, folder, queue).await?);
             }

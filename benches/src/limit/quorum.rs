@@ -1,8 +1,9 @@
-//! Consensus without a tree: the log of an ensemble, and nothing behind it.
+//! Consensus without a tree: the log of a server or an ensemble, and nothing behind it.
 //!
-//! In: the writes that an [`echo`](super::echo) has received, as bytes, and the configuration of a member. Out: word of
-//! each once a majority has it on disk and this member has been told so. It is treekeeper's own consensus, log and links,
-//! without znodes, watches and the store: what they leave to a server that needs no time for its own work.
+//! In: the writes that an [`echo`](super::echo) has received, as bytes, and the configuration of a server, alone or in an
+//! ensemble. Out: word of each once a majority has it on disk and this server has been told so. It is treekeeper's own
+//! consensus, log and links, without znodes, watches and the store: what they leave to a server that needs no time for
+//! its own work.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio::sync::{Notify, mpsc, oneshot};
-use treekeeper_server::config::{Config, Flags};
+use treekeeper_server::config::{Config, Ensemble, Flags, JoinRule};
 use treekeeper_server::consensus::{
     Applied, Checkpoints, Consensus, Entry, FirstRules, NoCheckpoints, Options, Payload,
     PeerMember, PeerOptions, Role, StateMachine,
@@ -24,11 +25,15 @@ use crate::server::status::Role as Mode;
 
 /// Any number will do: there is one ensemble.
 const CLUSTER_ID: u64 = 7;
+/// Who a server alone is.
+const ALONE: u8 = 1;
+/// Bytes of entries after which the log may give up what it holds of them: about as often as a tree is made durable.
+const FLUSHED_EVERY_BYTES: usize = 32 << 20;
 /// A proposal that found no leader is made again after this time.
 const AGAIN_AFTER: Duration = Duration::from_millis(10);
 const NO_LIMIT: &str = "a limit without its log is no limit";
 
-/// A member of the ensemble.
+/// A server alone, or a member of the ensemble.
 #[derive(Debug)]
 pub(super) struct Quorum {
     consensus: Consensus,
@@ -48,8 +53,8 @@ struct Placed {
 type OnItsWay = Arc<Mutex<Option<Placed>>>;
 
 impl Quorum {
-    /// Joins the ensemble of the configuration, with its log in `folder`, and places whatever comes through `queue`.
-    /// Returns when somebody leads.
+    /// Starts alone, or joins the ensemble if the configuration has one, and places whatever comes through `queue`. The
+    /// log is in `folder`, which is empty or not there. Returns when somebody leads.
     pub(super) async fn start(
         config: &Path,
         folder: &Path,
@@ -60,32 +65,19 @@ impl Quorum {
             ..Flags::default()
         };
         let (config, _) = Config::load(&flags).map_err(io::Error::other)?;
-        let ensemble = config.ensemble.ok_or(io::ErrorKind::InvalidInput)?;
-        let own = ensemble.members[&ensemble.my_id].addresses.first();
-        let own = own.ok_or(io::ErrorKind::InvalidInput)?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, own.quorum_port))?;
-        let members = ensemble.members.iter();
-        let members = members.map(|(id, member)| (*id, PeerMember::of(member)));
+        let ensemble = config.ensemble.as_ref();
+        let my_id = ensemble.map_or(ALONE, |ensemble| ensemble.my_id);
 
         let on_its_way = OnItsWay::default();
         let again = Arc::new(Notify::new());
         let refused = Arc::clone(&again);
         let mut options = Options::new(folder, Arc::new(move |_| refused.notify_one()));
-        options.peers = Some(PeerOptions {
-            my_id: ensemble.my_id,
-            cluster_id: Arc::new(|| 0),
-            members: members.collect(),
-            listener: Arc::new(listener),
-            tls: None,
-            reconfig_enabled: false,
-            join_rule: config.join.rule,
-            joined: None,
-            check_forwarded: Arc::new(Some),
-            on_report: Arc::new(|_, _| Some(Bytes::new())),
-            replicated: Arc::new(FirstRules),
-        });
+        options.log_kept_bytes = config.storage.log_retention(ensemble.is_none());
+        options.peers = ensemble
+            .map(|ensemble| peers(ensemble, config.join.rule.clone()))
+            .transpose()?;
         let nothing = Nothing {
-            member: ensemble.my_id,
+            member: my_id,
             applied: None,
             membership: Bytes::new(),
             on_its_way: Arc::clone(&on_its_way),
@@ -102,7 +94,7 @@ impl Quorum {
             Arc::clone(&on_its_way),
             again,
         ));
-        tokio::spawn(place(consensus.clone(), ensemble.my_id, on_its_way, queue));
+        tokio::spawn(place(consensus.clone(), my_id, on_its_way, queue));
         Ok(Self { consensus })
     }
 
@@ -117,6 +109,28 @@ impl Quorum {
     }
 }
 
+/// How the member reaches the others.
+fn peers(ensemble: &Ensemble, join_rule: JoinRule) -> io::Result<PeerOptions> {
+    let own = ensemble.members[&ensemble.my_id].addresses.first();
+    let own = own.ok_or(io::ErrorKind::InvalidInput)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, own.quorum_port))?;
+    let members = ensemble.members.iter();
+    let members = members.map(|(id, member)| (*id, PeerMember::of(member)));
+    Ok(PeerOptions {
+        my_id: ensemble.my_id,
+        cluster_id: Arc::new(|| 0),
+        members: members.collect(),
+        listener: Arc::new(listener),
+        tls: None,
+        reconfig_enabled: false,
+        join_rule,
+        joined: None,
+        check_forwarded: Arc::new(Some),
+        on_report: Arc::new(|_, _| Some(Bytes::new())),
+        replicated: Arc::new(FirstRules),
+    })
+}
+
 /// Everything that waits goes into one entry.
 async fn place(
     consensus: Consensus,
@@ -125,6 +139,7 @@ async fn place(
     mut queue: mpsc::Receiver<Durable>,
 ) {
     let mut number = 0;
+    let mut unflushed = 0;
     while let Some(first) = queue.recv().await {
         let mut command = BytesMut::new();
         let mut waiting = Vec::new();
@@ -138,6 +153,7 @@ async fn place(
             next = queue.try_recv().ok();
         }
         let command = command.freeze();
+        unflushed += command.len();
         let (applied, is_applied) = oneshot::channel();
         *lock(&on_its_way) = Some(Placed {
             number,
@@ -147,6 +163,11 @@ async fn place(
         });
         consensus.propose(command, number).await.expect(NO_LIMIT);
         is_applied.await.expect(NO_LIMIT);
+        // Old files are used again, as under a tree: a log that only grew would fill ever new ones with zeros.
+        if unflushed >= FLUSHED_EVERY_BYTES {
+            unflushed = 0;
+            consensus.flushed();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::budget::Verdict;
 use crate::comparison::{Comparison, Failure, Results};
+use crate::line::Limit;
 use crate::machine::Machine;
 use crate::report::rows;
 use crate::scenario::{Sample, Settings};
@@ -29,6 +30,8 @@ struct LineReport<'a> {
     name: &'a str,
     title: &'a str,
     unit: String,
+    limit: Option<Limit>,
+    limit_of: Option<&'a str>,
     budget: Option<String>,
     ratio: Option<f64>,
     verdict: Option<Verdict>,
@@ -57,6 +60,8 @@ pub fn render(
             name: row.line.name,
             title: row.line.title,
             unit: format!("{:?}", row.line.unit),
+            limit: row.line.limit,
+            limit_of: row.line.limit_of,
             budget: row.budget.map(|budget| budget.to_string()),
             ratio: row.ratio,
             verdict: row.verdict,

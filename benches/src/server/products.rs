@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde::Serialize;
+
 use crate::limit::echo::EchoOptions;
 use crate::load::frame::SESSION_TIMEOUT_MS;
 
@@ -29,7 +31,7 @@ enum Program {
 }
 
 /// The replies of an [`crate::limit::echo`], and whether its writes are synced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct EchoReplies {
     /// Bytes that a getData returns.
     pub value_bytes: usize,
@@ -39,7 +41,7 @@ pub struct EchoReplies {
     pub durable: bool,
 }
 
-/// The replies of an echo that is a member of an ensemble.
+/// The replies of an echo whose writes pass consensus.
 const QUORUM_REPLIES: EchoReplies = EchoReplies {
     value_bytes: 100,
     children: 100,
@@ -102,7 +104,7 @@ impl Product {
         }
     }
 
-    /// The limit of an ensemble: this very program as an echo whose writes pass consensus.
+    /// The limit of writes: this very program as an echo whose writes pass consensus, alone or one of an ensemble.
     pub fn quorum() -> Self {
         Self {
             name: "echo with consensus".to_owned(),
@@ -262,7 +264,7 @@ impl Product {
 
 fn echo(
     replies: EchoReplies,
-    ensemble: Option<PathBuf>,
+    consensus: Option<PathBuf>,
     folder: &Path,
     address: SocketAddr,
 ) -> Command {
@@ -272,7 +274,7 @@ fn echo(
         children: replies.children,
         results: 10,
         log: replies.durable.then(|| folder.join("data").join("log")),
-        ensemble,
+        consensus,
     };
     let mut command = Command::new("/proc/self/exe");
     command.args(options.to_args());
