@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput};
 use treekeeper_protocol::{Acl, EventType};
+use treekeeper_server::admin::metrics::Metrics;
 use treekeeper_server::connection::Registry;
+use treekeeper_server::publish::Contact;
 use treekeeper_server::watch::{Change, ConnectionId, Kinds, Sink, WatchTable};
 
 const PATH: &str = "/services/greeter/providers";
@@ -23,6 +25,8 @@ impl Sink for Forgetful {
     }
 
     fn wake(&self) {}
+
+    fn send(&self, _metrics: &Metrics, _contact: &Contact) {}
 }
 
 fn table(kinds: Kinds) -> WatchTable {
@@ -45,7 +49,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     group.bench_function("fire for 1000 that watch once", |bencher| {
         bencher.iter_batched_ref(
             || (table(Kinds::CHILD), Vec::new()),
-            |(table, wakes)| table.fire(&change, 1, wakes),
+            |(table, wakes)| table.fire(&change, 1, |sink| wakes.push(Arc::clone(sink))),
             BatchSize::SmallInput,
         );
     });
@@ -54,7 +58,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
         let mut wakes = Vec::new();
         bencher.iter(|| {
             wakes.clear();
-            staying.fire(&change, 1, &mut wakes)
+            staying.fire(&change, 1, |sink| wakes.push(Arc::clone(sink)))
         });
     });
 

@@ -309,6 +309,10 @@ impl Sink for Connection {
     fn wake(&self) {
         self.waker.wake();
     }
+
+    fn send(&self, metrics: &Metrics, contact: &Contact) {
+        Connection::send(self, metrics, contact);
+    }
 }
 
 fn encode_body(result: &Result<Reply, ErrorCode>, out: &mut BytesMut) {

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+mod fan_out;
 mod handle;
 mod handshake;
 pub mod join;
@@ -24,6 +25,7 @@ mod statistics;
 mod task;
 mod workers;
 
+pub use fan_out::{FanOut, WATCHERS_AT_ONCE};
 pub use handle::{Connection, Scope, Session};
 pub use large::LargeRequestBytes;
 pub use listener::{Listener, bind, serve_stream};

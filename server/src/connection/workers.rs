@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::{Builder, Runtime};
 
+use super::FanOut;
 use crate::publish::Node;
 
 /// Threads of a worker that wait for the disk in its place, at most.
@@ -75,9 +76,14 @@ impl Workers {
                 load: Arc::default(),
             })
         };
-        Ok(Self {
-            all: (0..count).map(worker).collect::<io::Result<_>>()?,
-        })
+        let all: Vec<Worker> = (0..count).map(worker).collect::<io::Result<_>>()?;
+        let runtimes = all.iter().filter_map(|worker| worker.runtime.as_ref());
+        let handles = runtimes.map(|runtime| runtime.handle().clone()).collect();
+        assert!(
+            node.fan_out.set(FanOut::new(handles)).is_ok(),
+            "a server has its workers once"
+        );
+        Ok(Self { all })
     }
 
     /// Serves a connection on the worker that has the fewest. `serve` gets no socket when the connection is lost

@@ -11,7 +11,7 @@ use super::flusher::FlushSignal;
 use super::{Node, Origin, TreeCheckpoints, TreeFolders};
 use crate::apply::{Batch, Command, Meta, Outcome, Reply, State, execute, members_changed};
 use crate::config::ReplicatedSettings;
-use crate::connection::{Connection, Scope, Session, answer_behind};
+use crate::connection::{Connection, Scope, Session, WATCHERS_AT_ONCE, answer_behind};
 use crate::consensus::{Applied, Checkpoints, Entry, Payload, StateMachine, member_lines};
 use crate::log::LogReader;
 use crate::tree::{Lookup, Store, StoreError};
@@ -107,9 +107,15 @@ pub fn applied(meta: &Meta) -> Option<Applied> {
     })
 }
 
+/// Changes that very many watchers are told of one by one, while apply goes on: a create's and a delete's, of the znode and
+/// of its parent.
+const CHANGES_TOLD_AT_ONCE: usize = 2;
+
 /// Whom to wake once the lock is released.
 #[derive(Default)]
 struct Wakes {
+    /// Is there one command in the entry? Then who is told of it hears of little else behind it.
+    of_one_command: bool,
     watchers: Vec<Arc<dyn Sink>>,
     connections: Vec<Arc<Connection>>,
 }
@@ -229,7 +235,10 @@ impl Machine {
         self.prefetch(&batch.commands)?;
         let own =
             !batch.is_of_ensemble() && self.node.proposer.is_own(batch.member, batch.incarnation);
-        let mut wakes = Wakes::default();
+        let mut wakes = Wakes {
+            of_one_command: batch.commands.len() == 1,
+            ..Wakes::default()
+        };
         let mut state = self.node.state.write();
         // Half of an entry must never reach the disk, not even when this panics.
         state.damaged = true;
@@ -416,8 +425,19 @@ impl Machine {
 
     fn fire(&self, state: &mut State, zxid: i64, wakes: &mut Wakes) {
         let mut watches = self.node.watches.lock();
-        for change in state.take_changes() {
-            let Fired { events, bytes } = watches.fire(&change, zxid, &mut wakes.watchers);
+        let changes = state.take_changes();
+        // The end of a session has many, and who watches them all gets one write for all of them.
+        let is_told_at_once = wakes.of_one_command && changes.len() <= CHANGES_TOLD_AT_ONCE;
+        let fan_out = (self.node.fan_out.get()).filter(|_| is_told_at_once);
+        for change in changes {
+            let Fired { events, bytes } = watches.fire(&change, zxid, |watcher| {
+                wakes.watchers.push(Arc::clone(watcher));
+                if wakes.watchers.len() >= WATCHERS_AT_ONCE
+                    && let Some(fan_out) = fan_out
+                {
+                    fan_out.send(&self.node, std::mem::take(&mut wakes.watchers));
+                }
+            });
             if events == 0 {
                 continue;
             }

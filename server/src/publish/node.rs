@@ -12,7 +12,7 @@ use crate::apply::State;
 use crate::auth::Providers;
 use crate::config::{Config, Ensemble};
 use crate::connection::join::Joins;
-use crate::connection::{LargeRequestBytes, Registry};
+use crate::connection::{FanOut, LargeRequestBytes, Registry};
 use crate::consensus::{Consensus, LinearizeError, Role, Stopped};
 use crate::session::{Expiry, Holders, LocalSessions};
 use crate::watch::WatchTable;
@@ -57,6 +57,8 @@ pub struct Node {
     pub clock: Clock,
     /// Whether this member may answer.
     pub contact: Contact,
+    /// Who tells very many watchers of one change, once connections are served.
+    pub fan_out: OnceLock<FanOut>,
     /// Who wants to join.
     pub joins: Joins,
     /// The ensemble, once it is joined.
@@ -111,6 +113,7 @@ impl Node {
             config,
             clock,
             contact,
+            fan_out: OnceLock::new(),
             joins: Joins::default(),
             consensus: OnceLock::new(),
             linearizer: OnceLock::new(),

@@ -13,6 +13,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use treekeeper_protocol::{Acl, EventType};
 
+use crate::admin::metrics::Metrics;
+use crate::publish::Contact;
+
 pub use kinds::Kinds;
 pub use table::{Fired, WatchTable, missed_event};
 
@@ -29,6 +32,10 @@ pub trait Sink: Send + Sync {
 
     /// Events were queued; called once the lock is released.
     fn wake(&self);
+
+    /// Sends what is queued from this thread if nobody else is at it, and wakes who is otherwise. May be called while the
+    /// lock is held, by other threads than its holder's.
+    fn send(&self, metrics: &Metrics, contact: &Contact);
 }
 
 /// One change of the tree that somebody may watch, in the order in which watchers hear of it.

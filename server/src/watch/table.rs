@@ -137,8 +137,13 @@ impl WatchTable {
     }
 
     /// Tells everyone who watches: at most one event per connection and change; one-shot watches that fire are gone,
-    /// also where the ACL keeps the event back (CVE-2024-23944). Who was told is added to `wake`.
-    pub fn fire(&mut self, change: &Change, zxid: i64, wake: &mut Vec<Arc<dyn Sink>>) -> Fired {
+    /// also where the ACL keeps the event back (CVE-2024-23944). `told_to` hears of each who was told.
+    pub fn fire(
+        &mut self,
+        change: &Change,
+        zxid: i64,
+        mut told_to: impl FnMut(&Arc<dyn Sink>),
+    ) -> Fired {
         if self.by_path.is_empty() {
             return Fired::default();
         }
@@ -154,7 +159,7 @@ impl WatchTable {
         for connection in told {
             if let Some(watcher) = self.by_connection.get(&connection) {
                 watcher.sink.push_event(&frame, change.acl.as_deref());
-                wake.push(Arc::clone(&watcher.sink));
+                told_to(&watcher.sink);
                 fired.events += 1;
                 fired.bytes += frame.len() as u64;
             }

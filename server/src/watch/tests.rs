@@ -46,6 +46,8 @@ impl Sink for Recorder {
     }
 
     fn wake(&self) {}
+
+    fn send(&self, _metrics: &Metrics, _contact: &Contact) {}
 }
 
 fn decode(frame: &Bytes) -> (ReplyHeader, WatcherEvent) {
@@ -89,7 +91,9 @@ impl Fixture {
             path: path.into(),
             acl: acl.map(Into::into),
         };
-        self.table.fire(&change, ZXID, &mut self.woken)
+        let woken = &mut self.woken;
+        self.table
+            .fire(&change, ZXID, |sink| woken.push(Arc::clone(sink)))
     }
 
     fn heard(&self, connection: usize) -> Vec<String> {

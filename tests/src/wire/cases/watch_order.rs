@@ -9,6 +9,10 @@ use crate::wire::suite::Suite;
 
 use super::watch_table::{events, watcher};
 
+/// Watchers of one znode, and changes that they are told of.
+const MANY_WATCHERS: usize = 150;
+const ROUNDS: usize = 10;
+
 /// Lists the cases.
 pub(crate) fn register(suite: &mut Suite) {
     suite.case("watch/order-of-a-create-is-node-then-parent", move |case| {
@@ -95,6 +99,42 @@ pub(crate) fn register(suite: &mut Suite) {
         }
         Ok(())
     });
+    suite.case(
+        "watch/very-many-are-told-once-each-before-what-they-read",
+        |case| {
+            let mut writer = case.client()?;
+            let mut watchers = Vec::new();
+            for _ in 0..MANY_WATCHERS {
+                watchers.push(case.client()?);
+            }
+            for round in 0..ROUNDS {
+                for watcher in &mut watchers {
+                    watcher.call(&get_children(&case.root, true))?.children()?;
+                }
+                writer.send(&create(&case.at(&format!("n{round}")), b"", 0))?;
+                for (number, watcher) in watchers.iter_mut().enumerate() {
+                    // Some wait for the event, and the others read meanwhile.
+                    if number % 2 == 0 {
+                        let event = watcher.event()?;
+                        watcher.events.push(event);
+                    }
+                    let mut listed = 0;
+                    while listed <= round {
+                        let list = watcher.call(&get_children(&case.root, false))?;
+                        listed = list.children()?.len();
+                    }
+                    let told = watcher.seen(&case.root)?;
+                    expect(
+                        "events before the new list",
+                        told,
+                        events(&["ChildrenChanged "]),
+                    )?;
+                }
+                writer.reply()?;
+            }
+            Ok(())
+        },
+    );
     suite.case(
         "watch/zxid-of-an-event-is-that-of-its-transaction",
         |case| {
