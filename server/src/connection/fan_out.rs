@@ -13,7 +13,7 @@ use crate::watch::Sink;
 
 /// Watchers that a worker is given at once; fewer are woken. Others of its connections wait no longer than these writes
 /// take.
-pub const WATCHERS_AT_ONCE: usize = 32;
+pub const WATCHERS_TOGETHER: usize = 32;
 
 /// The workers that tell them.
 pub struct FanOut {

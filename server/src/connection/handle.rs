@@ -186,11 +186,9 @@ impl Connection {
     /// the task.
     pub fn send(&self, metrics: &Metrics, contact: &Contact) {
         let mut queue = self.queue.lock();
-        // Without contact the task closes the connection.
-        let taken = contact
-            .is_current()
-            .then(|| queue.take_to_write())
-            .flatten();
+        // Without contact the task closes the connection, and one that makes do with reading when there is contact again.
+        let is_served = contact.is_current() && !self.is_read_only();
+        let taken = is_served.then(|| queue.take_to_write()).flatten();
         if taken.is_some() {
             metrics.traffic.add(&mut queue.traffic);
         }

@@ -25,7 +25,7 @@ mod statistics;
 mod task;
 mod workers;
 
-pub use fan_out::{FanOut, WATCHERS_AT_ONCE};
+pub use fan_out::{FanOut, WATCHERS_TOGETHER};
 pub use handle::{Connection, Scope, Session};
 pub use large::LargeRequestBytes;
 pub use listener::{Listener, bind, serve_stream};

@@ -1,4 +1,5 @@
-//! A client's socket: its task reads and writes it, and the publish step may write to it while the task rests.
+//! A client's socket: its task reads and writes it, and the publish step or a fan-out may write to it while the task
+//! rests.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -3,7 +3,7 @@
 //! A client that waits for each write before it sends the next one pays for every sleep of the threads between: on a
 //! virtual machine a core that sleeps takes tens of microseconds to wake, half as long as the disk takes for a sync. So
 //! the consensus thread of a server alone looks for such a client's next proposal for a moment before it sleeps. With
-//! more clients at work their threads need the core, and nothing is looked for.
+//! more writers at work their threads need the core, and nothing is looked for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,21 +54,22 @@ impl NextProposal {
     }
 
     /// Before the thread sleeps: returns when the proposal that is expected was handed over or does not come. At once if
-    /// none is expected. To return too early costs a sleep and no more.
-    pub(super) fn look(&self) {
+    /// none is expected. To return too early costs a sleep and no more. True when it was handed over.
+    pub(super) fn look(&self) -> bool {
         let before = self.shared.expected_after.swap(NONE, Ordering::Relaxed);
         if before == NONE {
-            return;
+            return false;
         }
         let begun = Instant::now();
         while begun.elapsed() < LOOK {
             for _ in 0..LOOKS_PER_CLOCK {
                 if self.shared.handed_over.load(Ordering::Acquire) != before {
-                    return;
+                    return true;
                 }
                 std::hint::spin_loop();
             }
         }
+        false
     }
 
     #[cfg(test)]
@@ -86,9 +87,10 @@ mod tests {
         let next = NextProposal::new();
         next.expect();
         assert!(next.is_expected());
-        next.look();
+        assert!(!next.look(), "nobody came");
         assert!(!next.is_expected());
-        next.look();
+        next.handed_over();
+        assert!(!next.look(), "nobody was expected any more");
     }
 
     #[test]
@@ -96,7 +98,7 @@ mod tests {
         let next = NextProposal::new();
         next.expect();
         next.handed_over();
-        next.look();
+        assert!(next.look());
         assert!(!next.is_expected());
     }
 }

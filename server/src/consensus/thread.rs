@@ -54,7 +54,9 @@ pub(super) async fn start(
         runtime.enable_io();
     } else if cores > 1 {
         let next = next.clone();
-        runtime.on_thread_park(move || next.look());
+        runtime.on_thread_park(move || {
+            next.look();
+        });
     }
     let runtime = runtime.build().map_err(cannot_start)?;
     let (sender, started) = oneshot::channel();

@@ -25,7 +25,8 @@ pub struct FlushPolicy {
     pub buffer_bytes: usize,
     /// Buffered bytes above which apply waits for the flusher.
     pub buffer_bytes_max: usize,
-    /// Bytes written to the store after which it is made durable: what a restart replays.
+    /// Bytes written to the store after which it is made durable: what a restart replays, with what
+    /// was buffered since.
     pub sync_bytes: usize,
     /// Bytes of log after which it is made durable, however little they changed: what a restart reads again, and what
     /// of the log cannot be used anew.

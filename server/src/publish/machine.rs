@@ -11,7 +11,7 @@ use super::flusher::FlushSignal;
 use super::{Node, Origin, TreeCheckpoints, TreeFolders};
 use crate::apply::{Batch, Command, Meta, Outcome, Reply, State, execute, members_changed};
 use crate::config::ReplicatedSettings;
-use crate::connection::{Connection, Scope, Session, WATCHERS_AT_ONCE, answer_behind};
+use crate::connection::{Connection, Scope, Session, WATCHERS_TOGETHER, answer_behind};
 use crate::consensus::{Applied, Checkpoints, Entry, Payload, StateMachine, member_lines};
 use crate::log::LogReader;
 use crate::tree::{Lookup, Store, StoreError};
@@ -109,13 +109,15 @@ pub fn applied(meta: &Meta) -> Option<Applied> {
 
 /// Changes that very many watchers are told of one by one, while apply goes on: a create's and a delete's, of the znode and
 /// of its parent.
-const CHANGES_TOLD_AT_ONCE: usize = 2;
+const CHANGES_TOLD_SOON: usize = 2;
 
-/// Whom to wake once the lock is released.
+/// Whom to wake once the lock is released, as far as the workers were not given them before.
 #[derive(Default)]
 struct Wakes {
     /// Is there one command in the entry? Then who is told of it hears of little else behind it.
     of_one_command: bool,
+    /// Were watchers given to the workers?
+    fanned_out: bool,
     watchers: Vec<Arc<dyn Sink>>,
     connections: Vec<Arc<Connection>>,
 }
@@ -427,15 +429,16 @@ impl Machine {
         let mut watches = self.node.watches.lock();
         let changes = state.take_changes();
         // The end of a session has many, and who watches them all gets one write for all of them.
-        let is_told_at_once = wakes.of_one_command && changes.len() <= CHANGES_TOLD_AT_ONCE;
-        let fan_out = (self.node.fan_out.get()).filter(|_| is_told_at_once);
+        let is_told_soon = wakes.of_one_command && changes.len() <= CHANGES_TOLD_SOON;
+        let fan_out = (self.node.fan_out.get()).filter(|_| is_told_soon);
         for change in changes {
             let Fired { events, bytes } = watches.fire(&change, zxid, |watcher| {
                 wakes.watchers.push(Arc::clone(watcher));
-                if wakes.watchers.len() >= WATCHERS_AT_ONCE
+                if wakes.watchers.len() >= WATCHERS_TOGETHER
                     && let Some(fan_out) = fan_out
                 {
                     fan_out.send(&self.node, std::mem::take(&mut wakes.watchers));
+                    wakes.fanned_out = true;
                 }
             });
             if events == 0 {
@@ -498,7 +501,7 @@ impl Wakes {
         for watcher in &self.watchers {
             watcher.wake();
         }
-        if let ([], [lone]) = (&*self.watchers, &*self.connections) {
+        if let (false, [], [lone]) = (self.fanned_out, &*self.watchers, &*self.connections) {
             lone.send(&node.metrics, &node.contact);
             return;
         }
